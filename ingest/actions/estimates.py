@@ -1,14 +1,27 @@
-"""How long a run will take and how much disk space it needs: from earlier runs on this site, else from guesses."""
+"""How long a run takes and how much disk space it needs: from earlier runs on this site, else from guesses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Sum
+from django.core.cache import cache
+from django.db.models import Exists, OuterRef, Sum
 
 from ingest.imaging.store import Store
-from ingest.models import Collection, Episode, Frame, FrameCount, FrameState, RunState, SourceKind, StageRun
+from ingest.models import (
+    Collection,
+    Episode,
+    Frame,
+    FrameCount,
+    FrameState,
+    PipelineRun,
+    RunState,
+    SourceKind,
+    StageRun,
+)
+from ingest.pipeline import progress
+from ingest.pipeline.progress import Lane, Outlook, Summary
 from ingest.storage.stored_files import available_bytes, store
 
 # Guesses for a machine that has not run anything yet: an episode of 24 minutes at 1080p on two cores.
@@ -22,6 +35,9 @@ SECONDS_PER_FRAME = {"detect": 0.1, "tag": 0.05, "embed": 0.05, "caption": 1.0}
 SECONDS_PER_FRAME_OTHER = 0.01
 SAMPLE = 50
 RUNS_SAMPLED = 20
+EXPECTED_KEPT_S = 20  # pages of a run ask every two seconds
+
+Counts = dict[int, tuple[int, int]]  # kept frames and all rows by episode
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,7 @@ def estimate(*, collection: Collection, episodes: Sequence[Episode], stage_names
     """Add up over episodes and stages. Five queries, whatever the number of episodes."""
     counts, bare = _counts(episodes), _without_originals(episodes)
     rates = _rates(stage_names)
-    seconds, disk, frames, measured = 0.0, 0.0, 0, bool(rates)
+    disk, frames = 0.0, 0
     per_file = _file_bytes(collection)
     reads_pictures = {"extract", "read_pictures"} & set(stage_names)
     for episode in episodes:
@@ -61,10 +77,38 @@ def estimate(*, collection: Collection, episodes: Sequence[Episode], stage_names
             pixels = (episode.width * episode.height) or 1920 * 1080
             size = per_file or FILE_BYTES_PER_PIXEL * pixels
             disk += kept_frames * size + rows * PREVIEW_BYTES
+    seconds = sum(_by_stage(episodes, stage_names, counts, rates).values())
+    return Estimate(seconds, int(disk), available_bytes(), frames, bool(rates))
+
+
+def seconds_by_stage(*, episodes: Sequence[Episode], stage_names: Sequence[str]) -> dict[str, float]:
+    """Seconds that each stage will take over all the episodes. Two queries."""
+    return _by_stage(episodes, stage_names, _counts(episodes), _rates(stage_names))
+
+
+def outlook(run: PipelineRun, lanes: Sequence[Lane | Summary]) -> Outlook:
+    """How far the run is, and how long it will still take."""
+    if run.finished:
+        return progress.outlook(lanes, {})
+
+    def expected() -> dict[str, float]:
+        of_run = Episode.objects.filter(Exists(StageRun.objects.filter(run=run, episode=OuterRef("pk"))))
+        episodes = list(of_run.select_related("source"))
+        return seconds_by_stage(episodes=episodes, stage_names=[lane.name for lane in lanes])
+
+    return progress.outlook(lanes, cache.get_or_set(f"expected:{run.pk}", expected, EXPECTED_KEPT_S) or {})
+
+
+def _by_stage(
+    episodes: Sequence[Episode], stage_names: Sequence[str], counts: Counts, rates: dict[str, float]
+) -> dict[str, float]:
+    seconds = dict.fromkeys(stage_names, 0.0)
+    for episode in episodes:
+        known = counts.get(episode.pk, (0, 0))
+        kept_frames, _ = known if known[1] else _expected(episode)
         for name in stage_names:
-            seconds += _stage_seconds(name, episode, kept_frames, rates)
-    room = available_bytes()
-    return Estimate(seconds, int(disk), room, frames, measured)
+            seconds[name] += _stage_seconds(name, episode, kept_frames, rates)
+    return seconds
 
 
 def _expected(episode: Episode) -> tuple[int, int]:
@@ -75,9 +119,8 @@ def _expected(episode: Episode) -> tuple[int, int]:
     return int(episode.duration_s * KEPT_PER_S) + 1, int(episode.duration_s * DRAWINGS_PER_S) + 1
 
 
-def _counts(episodes: Sequence[Episode]) -> dict[int, tuple[int, int]]:
-    """Kept frames and all rows by episode."""
-    counts: dict[int, tuple[int, int]] = {}
+def _counts(episodes: Sequence[Episode]) -> Counts:
+    counts: Counts = {}
     for collection in {episode.collection_id for episode in episodes}:
         rows = FrameCount.objects.filter(collection_id=collection, n__gt=0).order_by()
         rows = rows.filter(episode_id__in=[episode.pk for episode in episodes])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import BigIntegerField, Case, Count, F, IntegerField, Q, Sum, Value, When
@@ -38,6 +38,8 @@ ROW_FIELDS = (
 )
 EPISODE_FIELDS = ("episode__collection", "episode__number", "episode__season", "episode__title")  # fields of its label
 ROWS_MAX = 200  # per stage and page
+WEIGHT_MIN_S = 0.2  # a stage with nothing to do still counts a little
+PACE_MAX = 5.0  # the most by which stages that are done correct the estimate of the others
 FAILED_MAX = 20  # failed rows with an error text, per stage and page
 
 
@@ -76,12 +78,6 @@ class Lane:
         """Units per second of all running rows; None if unknown."""
         row_rates = [r for r in map(rate, self.running) if r is not None]
         return sum(row_rates) if row_rates else None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Until the last of the running rows ends; None if unknown."""
-        row_seconds_left = [s for s in map(seconds_left, self.running) if s is not None]
-        return max(row_seconds_left) if row_seconds_left else None
 
     @property
     def places(self) -> list[Place]:
@@ -123,14 +119,6 @@ def rate(row: StageRun) -> float | None:
         return None
     elapsed = (timezone.now() - row.started_at).total_seconds()
     return row.done / elapsed if elapsed > 0 else None
-
-
-def seconds_left(row: StageRun) -> float | None:
-    """Seconds to the end of a running stage at its mean rate; None if unknown."""
-    speed = rate(row)
-    if speed is None or not row.total:
-        return None
-    return max(0.0, (row.total - row.done) / speed)
 
 
 def lanes(run: PipelineRun, *, opened: str = "", few_max: int = 0) -> list[Lane]:
@@ -221,6 +209,49 @@ def summaries(runs: Sequence[PipelineRun]) -> dict[int, list[Summary]]:
     return by_run
 
 
-def percent(run_lanes: Sequence[Lane | Summary]) -> int:
-    """0 to 100 over all stages."""
-    return sum(lane.percent for lane in run_lanes) // max(1, len(run_lanes))
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How far a run is: percent, 0 to 100, of its expected work, and the seconds that are left (None: unknown)."""
+
+    percent: int
+    seconds_left: float | None
+
+
+def outlook(run_lanes: Sequence[Lane | Summary], expected: Mapping[str, float]) -> Outlook:
+    """Weigh the stages by the seconds that each is expected to take (`expected`; equally where none is known).
+
+    The time left follows the pace of what is done already: a machine that took twice as long as expected so far goes
+    on like that. A stage that is running counts by its own rate, the more the further it is.
+    """
+    weights = {lane.name: max(expected.get(lane.name, 0.0), WEIGHT_MIN_S) for lane in run_lanes}
+    total = sum(weights.values())
+    if not total:
+        return Outlook(0, None)
+    done = sum(weights[lane.name] * lane.percent / 100 for lane in run_lanes)
+    percent = int(100 * done / total)
+    open_lanes = [lane for lane in run_lanes if lane.state not in (RunState.DONE, RunState.FAILED, RunState.CANCELLED)]
+    if not expected or not open_lanes:
+        return Outlook(percent, None)
+    pace = _pace([lane for lane in run_lanes if isinstance(lane, Lane)], weights, total)
+    left = sum(_lane_seconds_left(lane, weights[lane.name] * pace) for lane in open_lanes)
+    workers = sum(len(lane.running) for lane in open_lanes if isinstance(lane, Lane))
+    return Outlook(percent, left / max(1, workers))
+
+
+def _pace(run_lanes: Sequence[Lane], weights: Mapping[str, float], total: float) -> float:
+    """Seconds per expected second of the stages that are done; 1 until a tenth of the run is done."""
+    done = [lane for lane in run_lanes if lane.state == RunState.DONE and lane.seconds]
+    weight = sum(weights[lane.name] for lane in done)
+    if weight < 0.1 * total:
+        return 1.0
+    return min(PACE_MAX, max(1 / PACE_MAX, sum(lane.seconds for lane in done) / weight))
+
+
+def _lane_seconds_left(lane: Lane | Summary, expected: float) -> float:
+    """Seconds of work that are left of a stage which is expected to take that many in all."""
+    share = lane.percent / 100
+    if isinstance(lane, Lane) and lane.number == 1 and lane.running and share > 0:
+        began = lane.running[0].started_at
+        elapsed = (timezone.now() - began).total_seconds() if began else 0.0
+        expected = share * (elapsed / share) + (1 - share) * expected
+    return (1 - share) * expected

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from ingest import humane, jobs
 from ingest.access import member_view
+from ingest.actions import estimates
 from ingest.actions import runs as actions
 from ingest.actions.collections import keep_run_settings, run_settings
 from ingest.errors import BadInput
@@ -40,7 +41,7 @@ def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
         {
             "run": row,
             "dots": dots((lane.label, lane.state) for lane in summaries[row.pk]),
-            "percent": progress.percent(summaries[row.pk]),
+            "percent": estimates.outlook(row, summaries[row.pk]).percent,
         }
         for row in rows
     ]
@@ -61,6 +62,7 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
         for stage in [*shown_stages, *(stage for lane in run_lanes for stage in lane.failed)]:
             stage.error = _without_folders(stage.error)
         logs = {key: _without_folders(log) for key, log in logs.items()}
+    is_poll = request.headers.get("HX-Target") == "lanes"
     context = {
         "section": "runs",
         "run": row,
@@ -69,18 +71,25 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
                 "lane": lane,
                 "counters": dict(sorted(lane.counters.items(), key=lambda entry: -entry[1])),
                 "device": ", ".join(sorted({name.partition(" (")[0] for name in lane.devices.split(", ") if name})),
-                "idle": lane.state == RunState.DONE and not lane.units,
+                "is_folded": lane.state in (RunState.DONE, RunState.WAITING) and not lane.failed,
                 "rows": None if lane.rows is None else [(stage, logs.get(stage.pk, "")) for stage in lane.rows],
             }
             for lane in run_lanes
+            if not _is_idle(lane)
         ],
-        "percent": progress.percent(run_lanes),
+        "idle": [lane.label for lane in run_lanes if _is_idle(lane)],
+        "outlook": estimates.outlook(row, run_lanes),
+        "is_poll": is_poll,
         "lane_shown": request.GET.get("lane", ""),
         "skipped": _skipped(collection, row),
         "waits_for_worker": _waits(run_lanes),
     }
-    template = "ingest/run.html#lanes" if request.headers.get("HX-Target") == "lanes" else "ingest/run.html"
+    template = "ingest/run.html#lanes" if is_poll else "ingest/run.html"
     return render(request, template, context)
+
+
+def _is_idle(lane: progress.Lane) -> bool:
+    return lane.state == RunState.DONE and not lane.units
 
 
 def _without_folders(text: str) -> str:
@@ -111,7 +120,7 @@ def work(request: HttpRequest, collection: Collection) -> HttpResponse:
     context: dict[str, Any] = {"run": row}
     if row is not None:
         summary = progress.summaries([row])[row.pk]
-        context["percent"] = progress.percent(summary)
+        context["outlook"] = estimates.outlook(row, summary)
         active = [lane for lane in summary if lane.state == "running"]
         context["lane"] = active[0] if active else None
         context["others"] = collection.runs.exclude(state__in=FINISHED).count() - 1
@@ -173,20 +182,22 @@ def _start_context(request: HttpRequest, collection: Collection) -> dict[str, An
     )
     episodes = list(collection.episodes.select_related("source"))
     proposed = {e.pk for e in episodes if e.pk not in busy and (e.extracted_at is None or len(episodes) == 1)}
+    choices = [
+        {
+            "name": name,
+            "label": stage.label,
+            "about": stage.about,
+            "ticked": stage.by_default(),
+            "params": stage_fields(stage, collection),
+        }
+        for name, stage in stages().items()
+    ]
     return {
         "section": "runs",
         "settings_shown": run_settings(collection),
         "episodes": episodes,
         "chosen": chosen or proposed,
         "busy": busy,
-        "stages": [
-            {
-                "name": name,
-                "label": stage.label,
-                "about": stage.about,
-                "ticked": stage.by_default(),
-                "params": stage_fields(stage, collection),
-            }
-            for name, stage in stages().items()
-        ],
+        "stages": choices,
+        "ticked": [choice["label"] for choice in choices if choice["ticked"]],
     }

@@ -64,6 +64,7 @@ def test_the_bar_with_the_button_covers_no_control_that_has_the_focus(
     source = Source.objects.create(collection=collection, kind="video", name="1.mkv", sha256="1")
     Episode.objects.create(collection=collection, source=source, title="x", number="01", duration_s=60)
     page = page_as(alice, f"/c/{collection.pk}/runs/start/")
+    page.get_by_text("Stages and settings").click()
     for width, height in ((1280, 700), (390, 700)):
         page.set_viewport_size({"width": width, "height": height})
         for field in page.locator(".stage-choice [name=stage]").all():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from ingest.models import Collection, PipelineRun, StageRun
+from ingest.models import Collection, Episode, PipelineRun, Source, StageRun
 from tests.pages import html_of
 
 
@@ -45,9 +45,8 @@ def test_a_run_that_is_done_leads_on_and_says_where_nothing_was_to_do(as_bob: Cl
     StageRun.objects.create(run=finished, stage="read_pictures", order=1, queue="cpu", state="done")
     address = f"/c/{finished.collection_id}/runs/{finished.pk}/"
     page = html_of(as_bob.get(address))
-    assert page.count("nothing to do") == 1
-    idle = page[page.index("nothing to do") :].split("</section>")[0]
-    assert 'role="progressbar"' not in idle  # a full bar would say that something was done
+    assert "Nothing to do: Pictures." in page
+    assert page.count('role="progressbar"') == 1  # of the whole run: a stage that is done is one line
     for target in ("", "frames/", "faces/"):
         assert f'class="btn{"" if target else " primary"}" href="/c/{finished.collection_id}/{target}"' in page
     PipelineRun.objects.filter(pk=finished.pk).update(state="running")
@@ -58,7 +57,7 @@ def test_the_head_of_a_stage_names_the_device_and_its_details_say_why(as_bob: Cl
     add(finished, "detect", 0, total=6.0)
     StageRun.objects.update(device="CPU (CUDA is installed but could not be started)")
     page = html_of(as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/"))
-    head, details = page.split('class="lane-head"')[1].split("<details", 1)
+    head, details = page.split('class="lane-head"')[1].split("</summary>", 1)
     assert "· CPU</span>" in head
     assert "could not be started" not in head
     assert "Ran on CPU (CUDA is installed but could not be started)." in details
@@ -81,3 +80,26 @@ def test_where_files_lie_on_the_server_is_for_admins_of_the_site(
     assert "/srv/films" not in page and str(settings.KOMA_DATA_DIR) not in page
     page = html_of(as_alice.get(address))
     assert "/srv/films/Show/01.mkv" in page and str(settings.KOMA_DATA_DIR) in page
+
+
+def test_a_run_weighs_its_stages_by_their_time_and_its_title_follows(as_bob: Client, collection: Collection) -> None:
+    source = Source.objects.create(collection=collection, kind="video", name="1.mkv", path="x", sha256="1")
+    film = Episode.objects.create(collection=collection, source=source, title="1", duration_s=1200)
+    run = PipelineRun.objects.create(collection=collection, code_version="1", state="running")
+    for order, (stage, state, done) in enumerate((("extract", "running", 50), ("dedup", "waiting", 0))):
+        StageRun.objects.create(
+            run=run, episode=film, stage=stage, order=order, queue="cpu", state=state, total=100, done=done
+        )
+    address = f"/c/{collection.pk}/runs/{run.pk}/"
+    response = as_bob.get(address)
+    percent = response.context["outlook"].percent
+    assert 40 < percent < 50  # reading the film is nearly all of it
+    assert f"<title>{percent} % · Run {run.pk}" in html_of(response)
+    assert "left" in html_of(response)
+    poll = html_of(as_bob.get(address, HTTP_HX_REQUEST="true", HTTP_HX_TARGET="lanes"))
+    assert poll.lstrip().startswith(f"<title>{percent} % · Run {run.pk}")
+    StageRun.objects.update(state="done", done=100)
+    PipelineRun.objects.filter(pk=run.pk).update(state="done")
+    page = html_of(as_bob.get(address))
+    assert f"<title>Done · Run {run.pk}" in page
+    assert "100 %" in page
