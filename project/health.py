@@ -35,6 +35,7 @@ class Finding:
     fine: bool
     text: str
     vital: bool = True
+    more: str = ""  # for those who ask why
     note: str = ""  # it works, but worse than it could: how, instead of "fine"
 
     @property
@@ -100,9 +101,10 @@ def check_providers() -> Finding:
     """Say whether networks run on a GPU or the CPU, by trying it."""
     devices = cuda_check.devices()
     names = ", ".join(name.removesuffix("ExecutionProvider") for name in devices.providers)
-    text = f"{devices.words} onnxruntime {devices.version} offers {names}. The workers may run on other machines."
+    more = f"{devices.words} onnxruntime {devices.version} offers {names}. The workers may run on other machines."
     degraded = cuda_check.CUDA in devices.providers and not devices.cuda
-    return Finding("networks", fine=True, text=text, vital=False, note="slower" if degraded else "")
+    text = "GPU" if devices.cuda else "CPU"
+    return Finding("networks", fine=True, text=text, more=more, vital=False, note="slower" if degraded else "")
 
 
 def check_last_devices() -> list[Finding]:
@@ -154,5 +156,10 @@ def status(request: HttpRequest) -> HttpResponse:
 
     findings = [check_database(), check_redis(), *check_workers(), check_disk(), check_providers()]
     findings += [*check_last_devices(), check_models()]
-    page = {"findings": findings, "version": VERSION, "fine": all(f.fine for f in findings if f.vital)}
+    page = {
+        "findings": findings,
+        "version": VERSION,
+        "down": [finding.label for finding in findings if finding.vital and not finding.fine],
+        "idle": [finding.label for finding in findings if not finding.vital and not finding.fine],
+    }
     return render(request, "project/status.html", page)

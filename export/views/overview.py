@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -33,12 +32,12 @@ SECONDS_A_CLUSTER = 8  # to look at its faces and type a name; for "what to do n
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A bar of the funnel; `width` in percent on a logarithmic scale."""
+    """A line of the funnel; `share`: percent of the line above, None in the first."""
 
     label: str
     count: int
     url: str
-    width: float
+    share: int | None
 
 
 @member_view()
@@ -95,17 +94,21 @@ def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | Non
 
     exported = int(job.counters.get("frames", job.total)) if job is not None else 0
     steps = [
-        ("decoded", counts["decoded"], reverse("episodes", args=[collection.pk])),
-        ("distinct", counts["distinct"], frames("state:all")),
-        ("without duplicates", counts["kept"], frames("")),
+        ("pictures decoded", counts["decoded"], reverse("episodes", args=[collection.pk])),
+        ("different drawings", counts["distinct"], frames("state:all")),
+        ("kept, similar ones dropped", counts["kept"], frames("")),
         ("with faces", counts["with_faces"], frames("faces:>=1")),
-        ("named", counts["named_frames"], frames("is:named")),
-        ("exported", exported, reverse("exports", args=[collection.pk])),
+        ("with a name", counts["named_frames"], frames("is:named")),
+        ("in the latest dataset", exported, reverse("exports", args=[collection.pk])),
     ]
-    top = max(2, *(count for _, count, _ in steps))
-    return [
-        Step(label, count, url, round(100 * math.log(count + 1) / math.log(top + 1), 1)) for label, count, url in steps
-    ]
+    if not counts["decoded"]:
+        del steps[0]  # pictures are not decoded from a film
+    lines = []
+    above: int | None = None
+    for label, count, url in steps:
+        lines.append(Step(label, count, url, None if above is None else min(100, percent_of(count, above))))
+        above = count
+    return lines
 
 
 def _cast(collection: Collection, cache_stamp: str) -> list[dict[str, Any]]:

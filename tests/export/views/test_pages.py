@@ -285,15 +285,14 @@ def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show
     context = as_bob.get(url("overview", show)).context
 
     assert [(step.label, step.count) for step in context["funnel"]] == [
-        ("decoded", 2403),
-        ("distinct", 16),
-        ("without duplicates", 15),
+        ("pictures decoded", 2403),
+        ("different drawings", 16),
+        ("kept, similar ones dropped", 15),
         ("with faces", 11),
-        ("named", 9),
-        ("exported", 11),
+        ("with a name", 9),
+        ("in the latest dataset", 11),
     ]
-    widths = [step.width for step in context["funnel"]]
-    assert max(widths) == 100
+    assert [step.share for step in context["funnel"]] == [None, 1, 94, 73, 82, 100]
     for step in context["funnel"]:
         assert as_bob.get(step.url).status_code == 200
     assert [person["name"] for person in context["cast"]] == ["Hinata", "Kokona", "Hinata Hairdown"]
