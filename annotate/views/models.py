@@ -29,6 +29,8 @@ from ingest.params import as_int
 from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success
 
 UPLOAD_CHUNK = 1 << 20
+QUERY_MAX = 100
+INSTALLED = "installed"  # the tab of the installed models of all tasks
 
 
 def _admins(request: HttpRequest) -> None:
@@ -39,20 +41,38 @@ def _admins(request: HttpRequest) -> None:
 @login_required
 @require_safe
 def models(request: HttpRequest) -> HttpResponse:
-    """All models by task. `installed`: only those that are."""
+    """The models of one task (`task`; `installed`: those of all tasks), or those whose name holds the text `q`."""
     _admins(request)
-    only = "installed" in request.GET
+    query = request.GET.get("q", "").strip()[:QUERY_MAX].lower()
+    tab = request.GET.get("task", "")
+    if query or tab not in (*TASKS, INSTALLED):
+        tab = "" if query else next(iter(TASKS))
     everything = rows()
     busy = {job.name: job for job in ModelJob.objects.filter(state__in=model_actions.OPEN)}
+    by_task = {task: [row for row in everything if row.task == name] for name, task in TASKS.items()}
     tasks = []
-    for task in TASKS.values():
-        task_rows = [row for row in everything if row.task == task.name]
-        visible_rows = [row for row in task_rows if row.installed or not only]
-        counts = {"installed": sum(row.installed for row in task_rows), "known": len(task_rows)}
-        tasks.append({"task": task, "rows": [_row_context(row, busy) for row in visible_rows], **counts})
+    for task, task_rows in by_task.items():
+        shown = [row for row in task_rows if _is_shown(row, query=query, tab=tab)]
+        if not shown:
+            continue
+        first = [
+            row for row in shown if query or row.installed or row.part_bytes or row.recommended or row.name in busy
+        ]
+        first = first or shown[:1]
+        others = [row for row in shown if row not in first]
+        tasks.append({
+            "task": task,
+            "first": [_row_context(row, busy) for row in first],
+            "others": [_row_context(row, busy) for row in others],
+        })  # fmt: skip
     context = {
+        "tabs": [
+            {"task": task, "installed": sum(row.installed for row in task_rows), "known": len(task_rows)}
+            for task, task_rows in by_task.items()
+        ],
         "tasks": tasks,
-        "only": only,
+        "tab": tab,
+        "query": query,
         "folder": settings.KOMA_MODELS_DIR,
         "hub": settings.KOMA_HUB_URL,
         "devices": listing.devices(),
@@ -60,6 +80,12 @@ def models(request: HttpRequest) -> HttpResponse:
         **_jobs(),
     }
     return render(request, "annotate/models.html", context)
+
+
+def _is_shown(row: Row, *, query: str, tab: str) -> bool:
+    if query:
+        return all(word in f"{row.name} {row.title}".lower() for word in query.split())
+    return row.installed if tab == INSTALLED else row.task == tab
 
 
 @login_required
@@ -81,13 +107,13 @@ def models_act(request: HttpRequest) -> HttpResponse:
     """Download, check, measure or remove one model (`action`, `name`, `task`)."""
     _admins(request)
     action, name = request.POST.get("act", ""), request.POST.get("name", "")
-    back = reverse("models") + (f"#{name}" if listing.is_model_name(name) else "")
+    back = _page(request) + (f"#{name}" if listing.is_model_name(name) else "")
     if action == "remove":
         if "sure" not in request.POST:
             raise BadInput("Tick the box to confirm. Nothing was removed.")
         freed, chosen = model_actions.remove(name=name)
         note = f" It is still chosen in {', '.join(chosen)}." if chosen else ""
-        return success(request, f"{name} removed, {humane.filesize(freed)} freed.{note}", to=reverse("models"))
+        return success(request, f"{name} removed, {humane.filesize(freed)} freed.{note}", to=back)
     if action == "download":
         job = model_actions.download(name=name, by=request.user)
     elif action == "verify":
@@ -109,12 +135,12 @@ def models_job(request: HttpRequest, job_id: int) -> HttpResponse:
     action = request.POST.get("act", "")
     if action == "cancel":
         model_actions.cancel(job)
-        return success(request, f"{job.name} stops.", to=reverse("models"))
+        return success(request, f"{job.name} stops.", to=_page(request))
     if action == "retry":
-        return _sent(request, model_actions.retry(job=job, by=request.user), to=reverse("models"))
+        return _sent(request, model_actions.retry(job=job, by=request.user), to=_page(request))
     if action == "forget":
         ModelJob.objects.filter(pk=job.pk).exclude(state__in=model_actions.OPEN).delete()
-        return success(request, "Removed from the list.", to=reverse("models"))
+        return success(request, "Removed from the list.", to=_page(request))
     raise BadInput("A job can be stopped, retried or removed from the list.")
 
 
@@ -235,6 +261,12 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
         if isinstance(error, KomaError):
             raise
         raise KomaError(f"{file_name} could not be written ({error.strerror}).", permanent=False) from error
+
+
+def _page(request: HttpRequest) -> str:
+    """The tab of the models page that sent the form."""
+    sender = came_from(request)
+    return sender if sender.startswith(reverse("models")) else reverse("models")
 
 
 def _sent(request: HttpRequest, job: ModelJob, *, to: str) -> HttpResponse:

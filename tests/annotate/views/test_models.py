@@ -59,15 +59,16 @@ def test_only_admins_of_the_site_come_in(address: str, as_bob: Client, as_charli
 
 
 def test_the_page_tells_what_is_known_and_talks_to_nobody(hub: FakeHub, as_alice: Client) -> None:
-    page = html_of(as_alice.get("/models/"))
-    assert "WD v3 SwinV2" in page
-    assert "licence unknown" in page
-    assert "Apache-2.0" in page
-    assert "Built-in face detector" in page
-    assert "device=cuda is refused" in page
-    assert "OpenAI-compatible" in page
+    faces, tags, captions = (html_of(as_alice.get("/models/", {"task": task})) for task in ("faces", "tags", "caption"))
+    assert "Built-in face detector" in faces
+    assert "licence unknown" in faces
+    assert "WD v3 SwinV2" in tags
+    assert "Apache-2.0" in tags
+    assert "Built-in face detector" not in tags
+    assert "device=cuda is refused" in tags
+    assert "OpenAI-compatible" in captions
     assert hub.asked == []
-    assert "secret" not in page
+    assert "secret" not in faces + tags + captions
 
 
 def test_the_token_is_on_no_page(hub: FakeHub, as_alice: Client, settings: Any) -> None:
@@ -86,14 +87,14 @@ def test_a_model_is_downloaded_checked_measured_and_removed_from_the_page(
     assert work().state == RunState.DONE
     over = as_alice.get("/models/work/")
     assert over.headers["HX-Refresh"] == "true"
-    page = html_of(as_alice.get("/models/?installed"))
+    page = html_of(as_alice.get("/models/?task=installed"))
     assert "✓ installed" in page
     assert "sha256 " in page
     act(as_alice, act="verify", name="tiny")
     assert "All 2 files" in work().message
     ModelChoice.objects.create(collection=collection, task="tags", name="tiny")
     ModelTiming.objects.create(task="tags", name="tiny", device="CPU", ms_per_picture=12.34, pictures=9)
-    page = html_of(as_alice.get("/models/"))
+    page = html_of(as_alice.get("/models/?task=tags"))
     assert "12.3 ms per picture" in page
     assert "Chosen in Tiny show" in page
     act(as_alice, act="remove", name="tiny")
@@ -233,3 +234,26 @@ def test_leads_choose_models_and_reviewers_do_not(
     assert not ModelChoice.objects.exists()
     ModelChoice.objects.create(collection=collection, task="tags", name="wd-gone")
     assert "wd-gone is chosen but not installed" in html_of(as_alice.get(address))
+
+
+def test_the_usual_models_come_first_and_a_search_goes_over_all_tasks(as_alice: Client) -> None:
+    page = as_alice.get("/models/?task=tags").context["tasks"]
+    assert [entry["task"].name for entry in page] == ["tags"]
+    assert all(one["row"].installed or one["row"].recommended for one in page[0]["first"])
+    assert len(page[0]["others"]) > 5
+    found = as_alice.get("/models/?q=Built-In").context["tasks"]
+    assert {entry["task"].name for entry in found} == {"faces", "embedding", "tags"}
+    assert all(entry["others"] == [] for entry in found)
+    assert "No models match" in html_of(as_alice.get("/models/?q=no+such+model"))
+    assert as_alice.get("/models/?task=nonsense").context["tab"] == "faces"
+
+
+def test_a_form_leads_back_to_its_tab(hub: FakeHub, as_alice: Client) -> None:
+    sent = as_alice.post(
+        "/models/act/", {"act": "download", "name": "tiny"}, HTTP_REFERER="http://testserver/models/?task=tags"
+    )
+    assert sent.headers["Location"] == "/models/?task=tags#tiny"
+    elsewhere = as_alice.post(
+        "/models/act/", {"act": "download", "name": "isnetis"}, HTTP_REFERER="http://testserver/c/1/"
+    )
+    assert elsewhere.headers["Location"] == "/models/#isnetis"
