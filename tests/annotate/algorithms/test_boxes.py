@@ -60,6 +60,17 @@ def test_a_mouth_inside_a_face_is_no_second_face() -> None:
     assert remaining.tolist() == [0]
 
 
+def test_boxes_that_share_half_of_their_area_are_one_face_unless_asked_otherwise() -> None:
+    half = rows((0, 0, 100, 100), (0, 33, 100, 133))  # share 67 of 133
+    scores = np.array([0.8, 0.9], np.float32)
+    assert boxes.suppress(half, scores).tolist() == [1]
+    assert boxes.suppress(half, scores, overlap=0.6).tolist() == [1, 0]
+
+
+def test_boxes_match_from_the_least_overlap_on() -> None:
+    assert boxes.match(rows((0, 0, 10, 10)), rows((0, 0, 10, 5)), min_iou=0.5).pairs == ((0, 0),)
+
+
 @given(LIST, LIST)
 def test_matching_uses_each_box_once_and_never_below_the_least_overlap(truth, found) -> None:
     overlap = boxes.iou(rows(*truth), rows(*found))

@@ -33,6 +33,7 @@ from annotate.algorithms.contradictions import contradicting
         ("blue_hair heterochromia", "red_hair", "red_hair"),
         ("rainbow_hair blue_eyes", "red_hair red_eyes", "red_eyes"),
         ("smile", "rating:safe rating:explicit", ""),
+        ("smile tree", "no_humans 1girl solo", ""),
         ("solo", "2girls multiple_boys 1girl", "2girls multiple_boys"),
         ("1girl silver_hair", "blonde_hair grey_hair blue_eyes", "blonde_hair"),
         ("2girls silver_hair", "blonde_hair", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +67,38 @@ def test_nobody_is_twice_in_one_picture_unless_a_person_said_so(data):
     for item in set(picture):
         named = [who for who, where in zip(result, picture) if where == item and who != UNKNOWN]
         assert len(named) == len(set(named))
+
+
+def surely(likeness, **values):
+    rows = len(likeness)
+    default = {"cluster": [-1] * rows, "picture": range(rows), "known": [UNKNOWN] * rows}
+    arrays = {name: np.array(given, np.int64) for name, given in (default | values).items()}
+    return decide(np.array(likeness, np.float32), ruled_out={}, **arrays).confidence.tolist()
+
+
+def test_a_face_counts_beside_the_mean_of_its_group_and_alone_for_itself():
+    assert surely([[0.9, 0], [0.6, 0], [0.3, 0]], cluster=[5, 5, 5]) == pytest.approx([0.72, 0.6, 0.48])
+    assert surely([[0.9, 0], [0.3, 0]], cluster=[5, 5]) == pytest.approx([0.72, 0.48])
+    assert surely([[0.9, 0], [0.3, 0]], cluster=[5, 6]) == pytest.approx([0.9, 0.3])
+
+
+def test_names_by_people_count_in_a_group_the_more_of_them_agree():
+    # One name: 0.9 * 1 / 2 of trust; two of different people: 0.9 * 2 / 3, half a vote for each.
+    assert surely([[0, 0], [0.4, 0.2]], cluster=[1, 1], known=[0, UNKNOWN]) == pytest.approx([1, 0.562])
+    rows = [[0, 0], [0, 0], [0.4, 0.2]]
+    assert surely(rows, cluster=[1, 1, 1], known=[0, 1, UNKNOWN]) == pytest.approx([1, 1, 0.436])
+    assert surely(rows, cluster=[1, 1, 1], known=[0, 0, UNKNOWN]) == pytest.approx([1, 1, 0.616])
+
+
+def test_faces_of_one_track_share_their_likeness():
+    assert surely([[0.9, 0], [0.1, 0.6], [0.5, 0]], track=[0, 0, 1]) == pytest.approx([0.5, 0.5, 0.5])
+
+
+def test_the_least_confidence_is_enough_and_of_equals_the_earlier_face_has_the_name():
+    assert ask([[0.5, 0.1]]) == [0]
+    assert ask([[0.5, 0], [0.5, 0]], picture=[7, 7]) == [0, UNKNOWN]
+
+
+def test_who_loses_a_name_may_lose_the_next_one_too():
+    assert ask([[0.8, 0.6], [0.9, 0.1], [0.1, 0.7]], picture=[7, 7, 7]) == [UNKNOWN, 0, 1]
+    assert ask([[0.8, 0.75], [0.9, 0.1], [0.1, 0.7]], picture=[7, 7, 7]) == [1, 0, UNKNOWN]

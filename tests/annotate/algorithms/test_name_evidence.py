@@ -59,6 +59,15 @@ def test_boxes_of_a_file_say_which_face_is_whose() -> None:
     assert {key: name.character for key, name in result.items()} == {10: B, 11: A}
 
 
+def test_a_box_names_one_face_and_names_without_a_box_wait_for_what_is_left() -> None:
+    seen = [face(10), face(11, RIGHT)]
+    same_box = [Named(A, FILE, 1.0, LEFT), Named(B, FILE, 1.0, LEFT)]
+    assert {key: name.character for key, name in named_faces(same_box, seen).items()} == {10: A, 11: B}
+    first_without = [Named(A, FILE), Named(B, FILE, 1.0, LEFT)]
+    assert {key: name.character for key, name in named_faces(first_without, seen).items()} == {10: B, 11: A}
+    assert named_faces([Named(A, FILE, 1.0, LEFT)], []) == {}
+
+
 def test_the_overlap_of_boxes_is_what_they_share_of_what_they_cover() -> None:
     first = (0.1, 0.5, 0.5, 0.9)
     assert overlap(first, first) == 1
@@ -93,6 +102,8 @@ def test_a_name_counts_where_a_face_may_have_it_or_there_are_more_names_than_fac
     assert counting(names(A, B), [face(who=A)]) == {A, B}
     assert counting([Named(A, PERSON)], [face(who=B)]) == {A}
     assert counting(names(A), [face(who=B), face(11, RIGHT)]) == {A}
+    assert counting([Named(A, PERSON), Named(B, FILE)], []) == {A, B}
+    assert counting(names(A, B, C), [face(who=4)]) == {A, B}
 
 
 KEYS = st.integers(1, 4)
