@@ -56,7 +56,11 @@ def delete(job: ExportJob) -> None:
         leftovers = [path.with_name(unfinished_name(path.name, ending)) for path, ending in unfinished]
         for path in (final, packed, *leftovers):
             _remove(path)
-    _remove(building_folder(job.pk))
+
+
+def remove_unfinished(job_id: int) -> None:
+    """Delete what a build has written that was not moved into place; done as its row is deleted."""
+    shutil.rmtree(building_folder(job_id), ignore_errors=True)  # a worker may write there for a moment more
 
 
 def building_folder(job_id: int) -> Path:

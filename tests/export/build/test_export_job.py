@@ -22,6 +22,7 @@ from export.build.export_job import EXPORTS
 from export.build.sinks import move_whole, zip_folder
 from export.jobs import sweep, wake
 from export.models import ExportJob
+from ingest.actions import collections
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import Frame, RunState
 from ingest.pipeline import claims
@@ -241,6 +242,18 @@ def test_deleting_takes_what_killed_workers_left(show: Show, alice: User, monkey
     final.with_name(f".{final.name}.replaced").mkdir()
     jobs.delete(job)
     assert datasets() == []
+
+
+def test_deleting_a_collection_keeps_its_datasets_and_takes_unfinished_ones(
+    show: Show, alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    done, half = finished(show, alice), started(show, alice)
+    jobs.building_folder(half.pk).mkdir(parents=True)
+    (jobs.building_folder(half.pk) / "a.png").write_bytes(b"half")
+    with django_capture_on_commit_callbacks(execute=True):
+        collections.delete(collection=show.collection, typed_name=show.collection.name, by=alice)
+    assert not jobs.building_folder(half.pk).exists()
+    assert datasets() == [done.folder, done.zip_file]
 
 
 def test_an_export_goes_on_in_its_folder_after_the_collection_was_renamed(
