@@ -148,7 +148,7 @@ def test_the_token_stays_with_its_host_and_nothing_leads_down_to_http(to: str, k
 @pytest.mark.parametrize("size", ["9" * 400, "9" * 5000, "-5", "1e9", "0x10", "x"])
 def test_a_size_that_is_none_is_refused_with_a_message(tmp_path: Path, size: str) -> None:
     headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": size}
-    with answering({PATH: (200, headers, b"")}) as (base, _), pytest.raises(BadInput, match="does not tell the size"):
+    with answering({PATH: (200, headers, b"")}) as (base, _), pytest.raises(BadInput, match="does not state the size"):
         download(ONE, client(base), tmp_path)
 
 

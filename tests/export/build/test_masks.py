@@ -23,7 +23,7 @@ def test_no_masks_need_no_model(collection: Collection) -> None:
 
 
 def test_masks_without_a_model_are_refused_with_a_message(collection: Collection) -> None:
-    with pytest.raises(BadInput, match="no model for them is installed"):
+    with pytest.raises(BadInput, match="no mask model is installed"):
         open_for(collection, WITH)
 
 
@@ -32,7 +32,7 @@ def test_a_collection_that_was_told_to_use_none_is_refused_with_a_message(
 ) -> None:
     write_isnet(settings.KOMA_MODELS_DIR / "isnetis")
     choices.choose(collection=collection, task="mask", names=[tasks.NONE], by=None)
-    with pytest.raises(BadInput, match="was told to use no model for them"):
+    with pytest.raises(BadInput, match="is set to use no mask model"):
         open_for(collection, WITH)
 
 
