@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ingest.models import Collection
 
 offline.guard()
+# No test cuts the power. What tests start as processes of their own still waits for the disk.
+os.fsync = lambda handle: None
 
 # An example that takes long on a busy machine is no finding.
 hypothesis.settings.register_profile("koma", parent=hypothesis.settings(), deadline=None)
