@@ -9,17 +9,22 @@ from annotate.algorithms.query import QueryError, parse
 from annotate.models import (
     Caption,
     Character,
+    CharacterAlias,
     Face,
     FaceState,
     FileCaption,
     FileFacts,
+    FrameCharacter,
     FrameTag,
     ModelCaption,
     ModelVersion,
     Tag,
+    TagAlias,
+    TagState,
 )
+from annotate.queries import search
 from annotate.queries.search import IS_VALUES, frames, terms_of
-from ingest.models import Collection, Frame, FrameState
+from ingest.models import Collection, Episode, Frame, FrameState, Source
 
 pytestmark = pytest.mark.django_db
 
@@ -152,11 +157,105 @@ def test_dropped_frames_are_found_by_state_reason_and_likeness_alone(make_frames
         assert found(collection, text) == expected, text
 
 
+def test_a_character_is_found_by_any_name_with_its_outfits_and_where_no_face_shows_it(
+    make_frames, collection: Collection
+) -> None:
+    rows = make_frames(7)
+    mio, yui = (Character.objects.create(collection=collection, name=name) for name in ("Mio", "Yui"))
+    outfit = Character.objects.create(collection=collection, name="Mio Hairdown", parent=mio)
+    CharacterAlias.objects.create(collection=collection, character=mio, name="Akiyama")
+    box = {"collection": collection, "left": 0, "top": 0, "right": 1, "bottom": 1}
+    for frame, who in ((rows[0], mio), (rows[1], outfit), (rows[2], yui), (rows[3], None)):
+        Face.objects.create(frame=frame, character=who, **box)
+    Face.objects.create(frame=rows[5], character=mio, state=FaceState.NOT_A_FACE, **box)
+    for text in ("character:mio", "character:AKIYAMA"):
+        assert found(collection, text) == [0, 1], text
+    for frame, state in ((rows[4], TagState.YES), (rows[6], TagState.NO)):
+        FrameCharacter.objects.create(frame=frame, character=mio, state=state, origin="file")
+    assert found(collection, "character:Mio") == [0, 1, 4]
+    assert found(collection, "-character:Mio") == [2, 3, 5, 6]
+    assert found(collection, 'character:"Mio Hairdown"') == [1]
+    assert found(collection, "character:unnamed") == [3]
+    assert found(collection, "character:none") == [3, 5, 6]
+    other = Collection.objects.create(name="Other")
+    Character.objects.create(collection=other, name="Ritsu")
+    with pytest.raises(QueryError, match="no character 'Ritsu' here"):
+        found(collection, "character:Ritsu")
+
+
+@pytest.mark.parametrize("most", [5_000, 1])
+def test_frames_with_all_of_several_tags_are_found_however_many_they_are(
+    make_frames, collection: Collection, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(search, "HITS_MAX", most)
+    rows = make_frames(5)
+    smile, hat, tree = (Tag.objects.create(name=name) for name in ("smile", "red_hat", "tree"))
+    TagAlias.objects.create(name="smiling", tag=smile)
+    for index, tags in enumerate(((smile, hat), (smile, hat), (smile,), (hat, tree), (smile, hat, tree))):
+        for tag in tags:
+            FrameTag.objects.create(frame=rows[index], tag=tag)
+    FrameTag.objects.filter(frame=rows[1], tag=hat).update(state=TagState.NO)
+    for text in ("smile red_hat", 'tag:smiling "red hat"', "red_hat SMILE"):
+        assert found(collection, text) == [0, 4], text
+    assert found(collection, "smile red_hat tree") == [4]
+    assert found(collection, "smile red_hat -tree") == [0]
+    assert found(collection, "-smile -red_hat") == []
+    monkeypatch.setattr(search, "RARE_TAG_FRAMES", 0)
+    assert found(collection, "smile red_hat") == [0, 4]
+
+
+def test_a_tag_of_another_collection_is_unknown_here(make_frames, collection: Collection) -> None:
+    frame = make_frames(1)[0]
+    FrameTag.objects.create(frame=frame, tag=Tag.objects.create(name="secret"))
+    other = Collection.objects.create(name="Other")
+    assert found(collection, "secret") == [0]
+    with pytest.raises(QueryError, match=r"There is no tag 'secret'\."):
+        found(other, "secret")
+
+
+def test_an_episode_is_found_by_its_label_title_or_key_in_its_collection_only(
+    make_frames, collection: Collection
+) -> None:
+    episode = make_frames(2)[0].episode
+    Episode.objects.filter(pk=episode.pk).update(title="The Hill", series="Yama", season=2, number=4)
+    episode.refresh_from_db()
+    for text in (episode.label, "the hill", str(episode.pk)):
+        assert found(collection, f'episode:"{text}"') == [0, 1], text
+    other = Collection.objects.create(name="Other")
+    for where, text in ((collection, "hill"), (other, "the hill")):
+        with pytest.raises(QueryError, match=f"There is no episode '{text}' here"):
+            found(where, f'episode:"{text}"')
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("state:odd", "state: is kept, dropped or all, not 'odd'"),
+        ("reason:odd", "reason: is one of .*, not 'odd'"),
+        ("is:odd", "is: is one of named, unnamed, .*, not 'odd'"),
+    ],
+)
+def test_a_value_that_does_not_exist_is_refused_with_the_choices(collection: Collection, text: str, told: str) -> None:
+    with pytest.raises(QueryError, match=told):
+        found(collection, text)
+
+
+def test_the_rows_after_a_page_mark_are_those_behind_it_in_page_order(make_frames, collection: Collection) -> None:
+    first = make_frames(3)
+    source = Source.objects.create(collection=collection, kind="pictures", name="b", path="b", sha256="1" * 64)
+    later = Episode.objects.create(collection=collection, source=source, title="b")
+    last = Frame.objects.create(collection=collection, episode=later, index=1, width=9, height=9)
+    rows = frames(collection, [])
+    assert set(search.after(rows, f"{first[0].episode_id}.1")) == {first[2], last}
+    assert set(search.after(rows, f"{later.pk}.0")) == {last}
+    assert not search.after(rows, f"{later.pk}.1").exists()
+    for mark in ("", "x.y", "7"):
+        assert search.after(rows, mark).count() == 4
+
+
 @pytest.fixture
 def make_frames(collection: Collection):
     """`make_frames(2)`: bare kept frames."""
-    from ingest.models import Episode, Source
-
     source = Source.objects.create(collection=collection, kind="pictures", name="a", path="a", sha256="0" * 64)
     episode = Episode.objects.create(collection=collection, source=source, title="a")
 
