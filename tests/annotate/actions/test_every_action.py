@@ -134,3 +134,6 @@ def test_an_action_is_done_once_per_form_named_in_the_history_and_undone_as_a_wh
     assert after != before
     assert history.undo(done, by=bob).skipped == 0
     assert rows_of_all_tables() == before
+    for _ in range(2):  # without a form, as often as wanted
+        action(collection=collection, by=bob, **values)
+        history.undo_last(collection=collection, by=bob)

@@ -209,6 +209,21 @@ def test_who_is_said_not_to_be_a_character_keeps_another_name(collection, bob, f
     assert (face.character, face.not_characters, face.version) == (yui, [mio.pk], 3)
 
 
+def test_a_face_that_is_unnamed_or_ruled_out_is_no_reference_any_more(collection, bob, faces, mio):
+    acts.assign(collection=collection, faces=faces[:2], character=mio, by=bob)
+    acts.set_reference(collection=collection, faces=faces[:2], is_reference=True, by=bob)
+    acts.unname(collection=collection, faces=faces[:1], by=bob)
+    acts.is_not(collection=collection, faces=faces[1:2], character=mio, by=bob)
+    assert not Face.objects.filter(is_reference=True).exists()
+
+
+def test_two_people_who_confirm_the_same_name_agree(collection, alice, bob, faces, mio):
+    Face.objects.filter(pk=faces[0].pk).update(character=mio, named_by=NamedBy.MODEL, confidence=0.7)
+    for person in (alice, bob):
+        acts.confirm(collection=collection, faces=faces[:1], by=person, seen={faces[0].pk: 1})
+    assert Face.objects.get(pk=faces[0].pk).named_user == alice
+
+
 def test_an_answer_without_a_name_takes_name_and_reference_away(collection, bob, faces, mio):
     acts.assign(collection=collection, faces=faces[:1], character=mio, by=bob)
     acts.set_reference(collection=collection, faces=faces[:1], is_reference=True, by=bob)

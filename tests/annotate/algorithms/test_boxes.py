@@ -60,6 +60,11 @@ def test_a_mouth_inside_a_face_is_no_second_face() -> None:
     assert remaining.tolist() == [0]
 
 
+def test_areas_count_inverted_boxes_as_nothing_and_clipped_boxes_end_at_the_rim() -> None:
+    assert boxes.areas(rows((0, 0, 0.5, 0.5), (5, 5, 3, 9))).tolist() == [0.25, 0]
+    assert boxes.clip(rows((-5, 2, 20, 30)), 10, 12).tolist() == [[0, 2, 10, 12]]
+
+
 def test_boxes_that_share_half_of_their_area_are_one_face_unless_asked_otherwise() -> None:
     half = rows((0, 0, 100, 100), (0, 33, 100, 133))  # share 67 of 133
     scores = np.array([0.8, 0.9], np.float32)

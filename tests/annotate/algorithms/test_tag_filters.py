@@ -28,6 +28,13 @@ def test_unwanted_tags_go_in_the_singular_and_the_plural() -> None:
     assert drop_listed(["boxes", "parties"], ["box", "party"]) == []
 
 
+def test_only_the_last_of_several_words_is_taken_in_the_singular_and_short_words_never() -> None:
+    listed = ["very long braid", "one red box", "two old party", "hat"]
+    assert drop_listed(["very_long_braids", "one_red_boxes", "two_old_parties", "hats"], listed) == []
+    names = ["red_boxes", "boxes", "abs", "very_braids", "party"]
+    assert drop_listed(names, ["red", "one red box", "ab", "very long braid", "old party"]) == names
+
+
 NAMES = st.lists(st.text("abs_", min_size=1, max_size=8), max_size=20)
 
 

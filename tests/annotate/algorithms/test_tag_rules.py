@@ -81,6 +81,17 @@ def test_giving_up_low_scores_changes_nothing_that_follows_above_the_floor(rows,
     assert accepted_tags.accepted(accepted_tags.worth(scores, floor=0.05)) == accepted_tags.accepted(scores)
 
 
+def test_scores_stay_from_the_floor_on_with_the_best_below_and_all_of_which_only_the_best_counts() -> None:
+    categories = ["rating", "rating", "general", "general", "general", "general", "beauty"]
+    labels = [Label(f"t{number}", category) for number, category in enumerate(categories)]
+    tagger_rules = Rules(one_of=frozenset({"rating"}), ladders={"beauty": ((0.5, "good"),)})
+    scores = np.array(
+        [[0.01, 0.02, 0.5, 0.25, 0.04, 0.03, 0.02], [0.01, 0.02, 0.25, 0.25, 0.01, 0.0, 0.02]], np.float32
+    )
+    mask = AcceptedTags(labels, tagger_rules).above_floor(scores, floor=0.25)
+    assert mask.tolist() == [[True, True, True, True, True, False, True]] * 2
+
+
 @given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60))
 def test_the_widest_gap_survives_the_floor(values) -> None:
     scores = np.array(values, np.float32)
@@ -96,6 +107,27 @@ def test_a_ladder_gives_its_highest_step() -> None:
     labels = [Label("height", "beauty")]
     steps = [following(np.array([height], np.float32), labels, tagger_rules) for height in (0.95, 0.5, 0.2, 0.05)]
     assert [[label.name for label, _ in result] for result in steps] == [["best"], ["good"], ["low"], []]
+
+
+def test_a_ladder_leaves_the_tags_of_other_categories() -> None:
+    labels = [Label("smile", "general"), Label("height", "beauty"), Label("hat", "general")]
+    tagger_rules = Rules({"general": 0.5}, ladders={"beauty": ((0.5, "good"),)})
+    result = following(np.array([0.9, 0.7, 0.8], np.float32), labels, tagger_rules)
+    assert [tag_name(label) for label, _ in result] == ["smile", "hat", "beauty:good"]
+
+
+def test_labels_of_equal_score_stay_in_the_order_of_the_list() -> None:
+    labels = [Label(f"t{number}", "general") for number in range(100)]
+    scores = np.array([0.9 if number % 3 else 0.8 for number in range(100)], np.float32)
+    result = [label.name for label, _ in following(scores, labels, Rules({"general": 0.5}))]
+    assert result == [f"t{n}" for n in range(100) if n % 3] + [f"t{n}" for n in range(0, 100, 3)]
+
+
+def test_implied_labels_come_best_first_and_by_name_where_equal() -> None:
+    implies = {"a": ("one", "zero"), "b": ("two",)}
+    labels = [Label("a", "character"), Label("b", "character")]
+    result = following(np.array([0.6, 0.9], np.float32), labels, Rules({"character": 0.5}, implies=implies))
+    assert [label.name for label, _ in result] == ["b", "a", "two", "one", "zero"]
 
 
 def test_a_character_implies_its_series_once_with_its_best_score() -> None:

@@ -93,7 +93,9 @@ def test_a_reason_is_found_as_the_menu_writes_it(make_frames, collection: Collec
         assert found(collection, text) == [0], text
 
 
-@pytest.mark.parametrize("text", ["password:x", "user__password__startswith:a", "frame__collection:1", "charcter:Miku"])
+@pytest.mark.parametrize(
+    "text", ["password:x", "user__password__startswith:a", "frame__collection:1", "charcter:Miku:x"]
+)
 def test_an_unknown_filter_is_refused_by_name_and_the_filters_are_reported(collection: Collection, text: str) -> None:
     with pytest.raises(QueryError, match=f"There is no filter {text.partition(':')[0]}: and no tag .*character:"):
         frames(collection, parse(text))
@@ -163,7 +165,8 @@ def test_a_character_is_found_by_any_name_with_its_outfits_and_where_no_face_sho
     rows = make_frames(7)
     mio, yui = (Character.objects.create(collection=collection, name=name) for name in ("Mio", "Yui"))
     outfit = Character.objects.create(collection=collection, name="Mio Hairdown", parent=mio)
-    CharacterAlias.objects.create(collection=collection, character=mio, name="Akiyama")
+    for who, name in ((yui, "Hirasawa"), (mio, "Akiyama")):
+        CharacterAlias.objects.create(collection=collection, character=who, name=name)
     box = {"collection": collection, "left": 0, "top": 0, "right": 1, "bottom": 1}
     for frame, who in ((rows[0], mio), (rows[1], outfit), (rows[2], yui), (rows[3], None)):
         Face.objects.create(frame=frame, character=who, **box)
@@ -178,9 +181,11 @@ def test_a_character_is_found_by_any_name_with_its_outfits_and_where_no_face_sho
     assert found(collection, "character:unnamed") == [3]
     assert found(collection, "character:none") == [3, 5, 6]
     other = Collection.objects.create(name="Other")
-    Character.objects.create(collection=other, name="Ritsu")
-    with pytest.raises(QueryError, match="no character 'Ritsu' here"):
-        found(collection, "character:Ritsu")
+    ritsu = Character.objects.create(collection=other, name="Ritsu")
+    CharacterAlias.objects.create(collection=other, character=ritsu, name="Tainaka")
+    for name in ("Ritsu", "Tainaka"):
+        with pytest.raises(QueryError, match=f"no character '{name}' here"):
+            found(collection, f"character:{name}")
 
 
 @pytest.mark.parametrize("most", [5_000, 1])
@@ -188,20 +193,21 @@ def test_frames_with_all_of_several_tags_are_found_however_many_they_are(
     make_frames, collection: Collection, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(search, "HITS_MAX", most)
-    rows = make_frames(5)
+    rows = make_frames(6)
     smile, hat, tree = (Tag.objects.create(name=name) for name in ("smile", "red_hat", "tree"))
     TagAlias.objects.create(name="smiling", tag=smile)
-    for index, tags in enumerate(((smile, hat), (smile, hat), (smile,), (hat, tree), (smile, hat, tree))):
+    for index, tags in enumerate(((smile, hat), (smile, hat), (smile,), (hat, tree), (smile, hat, tree), (smile, hat))):
         for tag in tags:
             FrameTag.objects.create(frame=rows[index], tag=tag)
     FrameTag.objects.filter(frame=rows[1], tag=hat).update(state=TagState.NO)
+    FrameTag.objects.create(frame=rows[3], tag=smile, state=TagState.NO)
     for text in ("smile red_hat", 'tag:smiling "red hat"', "red_hat SMILE"):
-        assert found(collection, text) == [0, 4], text
+        assert found(collection, text) == [0, 4, 5], text
     assert found(collection, "smile red_hat tree") == [4]
-    assert found(collection, "smile red_hat -tree") == [0]
+    assert found(collection, "smile red_hat -tree") == [0, 5]
     assert found(collection, "-smile -red_hat") == []
     monkeypatch.setattr(search, "RARE_TAG_FRAMES", 0)
-    assert found(collection, "smile red_hat") == [0, 4]
+    assert found(collection, "smile red_hat") == [0, 4, 5]
 
 
 def test_a_tag_of_another_collection_is_unknown_here(make_frames, collection: Collection) -> None:
