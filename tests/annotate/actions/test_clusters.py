@@ -9,8 +9,9 @@ from annotate.actions import clusters as acts
 from annotate.actions import faces as face_acts
 from annotate.models import Face, FaceCluster, FaceState
 from ingest.actions import history
-from ingest.errors import BadInput, Conflict
-from ingest.models import Collection
+from ingest.errors import BadInput, Conflict, Stale
+from ingest.models import Collection, Operation
+from tests.conftest import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +132,28 @@ def test_a_group_is_merged_with_others_only(collection, bob, faces, clusters):
 def test_the_next_number_is_above_those_of_its_own_collection(collection, clusters):
     other = Collection.objects.create(name="Other")
     assert (acts.next_number(collection), acts.next_number(other)) == (3, 1)
+
+
+def test_a_form_of_a_group_that_others_named_shows_their_answer_and_can_be_sent_again(
+    collection, bob, faces, clusters, mio
+):
+    eve = make_user("eve")
+    acts.take_out(collection=collection, faces=[faces[0], faces[2]], by=bob)
+    acts.name(collection=collection, cluster=clusters[0], character="Yui", by=eve)
+    with pytest.raises(Stale, match="eve named group 1 “Yui”") as caught:
+        acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob)
+    assert (list(caught.value.stored), list(caught.value.sent)) == ([("1 face", "Yui")], [("1 face", "Mio")])
+    assert caught.value.resend["face"] == [f"{faces[4].pk}:2"]
+    eve.delete()
+    with pytest.raises(Stale, match="somebody named group 1"):
+        acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob)
+
+
+def test_a_group_that_was_split_off_is_as_pure_and_several_are_merged_at_once(collection, bob, faces, clusters, mio):
+    fresh = acts.split(collection=collection, cluster=clusters[0], faces=[face.pk for face in faces[:3:2]], by=bob)
+    assert fresh.purity == clusters[0].purity
+    acts.merge(collection=collection, into=clusters[0].pk, others=[fresh.pk, clusters[1]], by=bob)
+    assert Operation.objects.latest("pk").summary == "5 faces merged into group 1"
+    acts.name(collection=collection, cluster=clusters[0].pk, character=mio, by=bob)
+    clusters[0].refresh_from_db()
+    assert (clusters[0].guess, clusters[0].guess_score) == (mio, 1.0)
