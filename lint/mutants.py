@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -147,6 +148,7 @@ def main() -> None:
     parser.add_argument("--tests", nargs="+", default=[], help="run these instead of the modules' own")
     options = parser.parse_args()
     os.nice(19)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that mutmut ends too
     for module in options.modules:
         if not (ROOT / module).is_file():
             raise SystemExit(f"There is no {module}.")
