@@ -10,7 +10,7 @@ from annotate.actions import characters as acts
 from annotate.actions import faces as face_acts
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, FrameCharacter
 from ingest.actions import history
-from ingest.errors import BadInput, Conflict
+from ingest.errors import BadInput, Conflict, Stale
 from ingest.models import Collection
 
 
@@ -243,3 +243,50 @@ def test_a_split_makes_a_separate_character_or_an_outfit_of_the_one_above(collec
 def test_a_name_has_at_most_two_hundred_characters_and_single_spaces():
     assert acts.clean_name("x" * 200) == "x" * 200
     assert acts.clean_name("  Mio \n Akiyama\u3000") == "Mio Akiyama"
+
+
+@pytest.mark.django_db
+def test_only_the_alias_meant_goes_and_never_one_of_another_collection(collection, alice, mio):
+    other = Collection.objects.create(name="Other")
+    namesake = acts.create(collection=other, name="Mio", by=alice)
+    for where, who in ((other, namesake), (collection, mio)):
+        for name in ("Akiyama", "Mi-chan"):
+            acts.add_alias(collection=where, character=who, name=name, by=alice)
+    acts.rename(collection=collection, character=mio, name="Akiyama", by=alice)
+    acts.remove_alias(collection=collection, alias=mio.aliases.get(name="Mi-chan"), by=alice)
+    assert sorted(row.name for row in mio.aliases.all()) == ["Mio"]
+    assert sorted(row.name for row in namesake.aliases.all()) == ["Akiyama", "Mi-chan"]
+
+
+@pytest.mark.django_db
+def test_a_stale_form_of_a_character_shows_what_others_stored_and_can_be_sent_again(collection, alice, bob, mio, yui):
+    acts.rename(collection=collection, character=mio, name="Mio A", by=alice, seen_version=1)
+    with pytest.raises(Stale) as caught:
+        acts.rename(collection=collection, character=mio, name="Mio B", by=bob, seen_version=1)
+    assert (list(caught.value.stored), list(caught.value.sent)) == ([("name", "Mio A")], [("name", "Mio B")])
+    version = int(caught.value.resend["version"][0])
+    assert acts.rename(collection=collection, character=mio, name="Mio B", by=bob, seen_version=version).version == 3
+    with pytest.raises(Stale) as caught:
+        acts.set_parent(collection=collection, character=mio, parent=yui, by=alice, seen_version=2)
+    assert list(caught.value.stored) == [("outfit of", acts.ALONE)]
+    acts.set_parent(collection=collection, character=mio, parent=yui, by=alice, seen_version=3)
+    assert Character.objects.get(pk=mio.pk).version == 4
+
+
+@pytest.mark.django_db
+def test_a_split_is_refused_where_somebody_else_named_a_face_meanwhile(collection, alice, bob, faces, mio):
+    seen = {faces[0].pk: faces[0].version}
+    face_acts.assign(collection=collection, faces=faces[:1], character=mio, by=alice)
+    with pytest.raises(Stale, match="alice answered “Mio” for this face"):
+        acts.split(collection=collection, character=mio, faces=faces[:1], name="Mia", by=bob, seen=seen)
+    assert not Character.objects.filter(name="Mia").exists()
+
+
+@pytest.mark.django_db
+def test_the_history_of_each_frame_holds_the_merge_of_who_is_on_it(collection, alice, frames, mio, yui):
+    for frame, who, origin in ((frames[0], mio, "file"), (frames[0], yui, "tagger"), (frames[1], mio, "tagger"),
+                               (frames[1], yui, "file"), (frames[2], mio, "file")):  # fmt: skip
+        FrameCharacter.objects.create(frame=frame, character=who, origin=origin)
+    operation = acts.merge(collection=collection, character=mio, into=yui, by=alice)
+    changed = operation.revisions.filter(model="annotate.FrameCharacter").values_list("frame_id", flat=True)
+    assert sorted(changed) == [frames[0].pk, frames[0].pk, frames[1].pk, frames[2].pk]
