@@ -103,3 +103,31 @@ def test_a_face_far_from_everybody_is_like_nobody_and_no_number_overflows():
 def test_without_a_named_face_nothing_is_learned():
     with pytest.raises(ValueError, match=r"^name at least one face first$"):
         matching.fit(np.zeros((0, 4), np.float32), [])
+
+
+@pytest.mark.parametrize("faces_each", [12, 2])  # more faces than values, and fewer
+def test_marks_differ_by_half_the_difference_of_the_distances_within_people(faces_each):
+    """The definition of a linear discriminant: Mahalanobis distances to the means, by the pooled covariance."""
+    features, labels = people(3, faces_each, size=12)
+    model = matching.fit(features, labels, ridge=0.01)
+    means = np.stack([features[labels == label].mean(axis=0) for label in model.labels]).astype(np.float64)
+    within = features - means[labels // 10]
+    covariance = within.T @ within / (len(features) - 3) + 0.01 * np.eye(12)
+    distances = np.stack(
+        [np.einsum("nd,nd->n", row, np.linalg.solve(covariance, row.T).T) for row in features - means[:, None]]
+    ).T
+    marks = matching.scores(model, features)
+    expected = (distances[:, :1] - distances[:, 1:]) / 2
+    assert marks[:, 1:] - marks[:, :1] == pytest.approx(expected, rel=1e-3, abs=1e-2)
+
+
+def test_the_average_face_lies_between_the_people_and_the_background_and_is_no_nearness():
+    features, labels = people(2, 5)
+    background = np.full((7, 40), 0.5, np.float32)
+    background[:, 0] = 2
+    means = np.stack([features[labels == label].mean(axis=0) for label in (0, 10)])
+    model = matching.fit(features[:8], labels[:8], background=background)
+    half = (np.stack([means[0], features[5:8].mean(axis=0)]).mean(axis=0) + background.mean(axis=0)) / 2
+    assert model.centre == pytest.approx(half, abs=1e-5)
+    nearness = (matching.scores(model, np.stack([model.centre, means[0]])) - model.bias) / model.spans
+    assert nearness[:, 0] == pytest.approx([0, 1], abs=1e-3)
