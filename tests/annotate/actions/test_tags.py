@@ -10,6 +10,7 @@ from annotate.actions import tags as acts
 from annotate.models import FrameTag, ModelVersion, Tag, TagAlias, TagState
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict
+from ingest.models import Collection, Episode, Frame, Source
 
 
 def said(frame):
@@ -125,8 +126,6 @@ def test_an_alias_stands_for_its_tag(collection, bob, frames):
 
 @pytest.mark.django_db
 def test_a_frame_of_another_collection_is_refused_and_nothing_is_written(bob, frames):
-    from ingest.models import Collection
-
     other = Collection.objects.create(name="Other")
     with pytest.raises(Conflict):
         acts.add(collection=other, frames=[frames[0]], names=["x"], by=bob)
@@ -157,3 +156,28 @@ def test_a_cleaned_tag_cleans_to_itself(text):
     except BadInput:
         return
     assert acts.clean_name(name) == name
+
+
+@pytest.mark.django_db
+def test_known_and_new_tags_are_added_together_to_frames_of_several_batches(collection, bob, frames, monkeypatch):
+    monkeypatch.setattr(acts, "BATCH", 2)
+    Tag.objects.create(name="smile")
+    keys = [frame.pk for frame in frames]
+    operation = acts.add(collection=collection, frames=keys, names=["smile", "new"], by=bob)
+    assert operation.summary == "Tags +smile +new on 3 frames"
+    assert [said(frame) for frame in frames] == [{"new": "yes", "smile": "yes"}] * 3
+    with pytest.raises(Conflict, match="1 of these frames no longer exist"):
+        acts.add(collection=collection, frames=[*keys, 2**40], names=["hat"], by=bob)
+
+
+@pytest.mark.django_db
+def test_a_tag_that_only_another_collection_has_is_not_revealed_by_removing_it(bob, collection, frames):
+    other = Collection.objects.create(name="Other")
+    acts.add(collection=collection, frames=frames[:1], names=["secret"], by=bob)
+    episode = Episode.objects.create(
+        collection=other, source=Source.objects.create(collection=other, kind="video", name="b", path="b", sha256="b")
+    )
+    frame = Frame.objects.create(collection=other, episode=episode, index=0, width=4, height=3)
+    for name in ("secret", "unheard"):
+        assert acts.remove(collection=other, frames=[frame], names=[name], by=bob).summary == "Tags unchanged"
+    assert said(frame) == {}
