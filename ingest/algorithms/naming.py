@@ -241,7 +241,8 @@ def _from_match(match: re.Match[str], before: str, bracket_texts: list[str], *, 
     if kind == "movie" and not series:  # Japanese titles begin with the kind
         series, season = _split_season(behind)
     if not series and bracket_texts:
-        series = _series_from_brackets(bracket_texts)
+        series, bracket_season = _split_season(_series_from_brackets(bracket_texts))
+        season = bracket_season if season is None else season
     number = int(group["number"]) if group.get("number") else None
     last_number = next((int(group[name]) for name in ("last", "last_word", "last_end") if group.get(name)), None)
     if last_number is not None and (number is None or not number < last_number <= number + 30):

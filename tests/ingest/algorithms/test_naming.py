@@ -201,3 +201,22 @@ def test_a_bracket_alone_is_the_group_and_no_series() -> None:
 @pytest.mark.parametrize(("word", "number"), [("十", 10), ("十二", 12), ("二十", 20), ("二十三", 23), ("二五", 25)])
 def test_numbers_are_read_in_kanji(word: str, number: int) -> None:
     assert parse_name(f"ヤマノススメ 第{word}話.mp4").number == number
+
+
+@pytest.mark.parametrize(
+    ("name", "series", "code"),
+    [
+        ("[G][Show S2][第03話].mkv", "Show", "S2EP03"),
+        ("[G][Show S2][EP03][1080p].mkv", "Show", "S2EP03"),
+        ("[G][Show S2][S3E04].mkv", "Show", "S3EP04"),
+        ("[G][Show S2][03].mkv", "Show", "S2EP03"),
+        ("[G][Show S2][S3E03].mkv", "Show", "S3EP03"),
+        ("[G][Show S2][OVA 1].mkv", "Show", "S2OVA01"),
+        ("[G] Show NC OP 1.mkv", "Show", "OPENING01"),
+    ],
+)
+def test_a_season_beside_the_series_in_brackets_counts_unless_the_episode_says_another(
+    name: str, series: str, code: str
+) -> None:
+    parsed = parse_name(name)
+    assert (parsed.series, parsed.code) == (series, code)
