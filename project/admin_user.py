@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from ingest.actions.people import random_password
+
 NAME = "admin"
-# No characters that look alike, as the password is read from a terminal.
-ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-GROUPS, GROUP_LENGTH = 4, 5  # 20 characters of 32: 100 bits
-
-
-def random_password() -> str:
-    """Return a password such as `k3m9x-...`, of 100 random bits."""
-    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
 
 
 @transaction.atomic

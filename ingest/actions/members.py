@@ -7,13 +7,10 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model, password_validation
-from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from ingest.actions import history
+from ingest.actions import history, people
 from ingest.actions.seen import changed
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.locking import hold
@@ -100,23 +97,11 @@ def accept(*, token: str, user: Any) -> Membership:
 
 def sign_up(*, token: str, name: str, password: str) -> Membership:
     """Create an account by an invitation and accept it. Raises NoInvitation, BadInput for a bad name or password."""
-    users = get_user_model()
-    name = users.normalize_username(name.strip())
     invitation_for(token)
     try:
-        UnicodeUsernameValidator()(name)
-        if len(name) > 150:
-            raise ValidationError("The name is longer than 150 characters.")
-        password_validation.validate_password(password, users(username=name))
-    except ValidationError as error:
-        raise BadInput(" ".join(error.messages)) from None
-    try:
         with transaction.atomic():
-            if users.objects.filter(username__iexact=name).exists():
-                raise BadInput("This name is taken. If it is yours, log in first and open the link again.")
-            user = users.objects.create_user(name, password=password)
-            return accept(token=token, user=user)
-    except IntegrityError:
+            return accept(token=token, user=people.create(name=name, password=password))
+    except people.NameTaken:
         raise BadInput("This name is taken. If it is yours, log in first and open the link again.") from None
 
 

@@ -1,4 +1,4 @@
-"""Pages for site admins: limits of people and collections, and all unfinished uploads."""
+"""Pages for site admins: accounts, limits of people and collections, and all unfinished uploads."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from ingest import video_library
 from ingest.access import site_admin_view
 from ingest.actions import limits, uploads
+from ingest.actions import people as people_actions
+from ingest.errors import BadInput, KomaError
 from ingest.models import RESERVED_FOR, Collection, CollectionLimits, Membership, PersonLimits, Role, Upload
 from ingest.storage import quota
 from ingest.views.responses import errors_in_words, seen, success
@@ -27,6 +29,50 @@ ROWS = 50  # of a page: usage is summed for each
 @require_safe
 def people(request: HttpRequest) -> HttpResponse:
     """All accounts: their limits and what they have stored."""
+    return render(request, "ingest/site_people.html", _people_context(request))
+
+
+@site_admin_view
+@require_POST
+def person_add(request: HttpRequest) -> HttpResponse:
+    """Create an account and show its password once."""
+    try:
+        person, password = people_actions.add(name=request.POST.get("name", ""), by=request.user)
+    except KomaError as error:
+        context = _people_context(request) | {"problem": error.message, "typed": request.POST.get("name", "")}
+        return render(request, "ingest/site_people.html", context, status=422)
+    return _with_password(request, person, password)
+
+
+@site_admin_view
+@require_POST
+@errors_in_words
+def person_account(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Set a new password, disable or enable the account, or give and take the rights of a site admin, by `act`."""
+    person = get_object_or_404(get_user_model(), pk=person_id)
+    action, name = request.POST.get("act", ""), person.get_username()
+    if action == "password":
+        return _with_password(request, person, people_actions.set_new_password(person=person, by=request.user))
+    if action in ("disable", "enable"):
+        people_actions.set_enabled(person=person, enabled=action == "enable", by=request.user)
+        words = f"{name} can log in again." if action == "enable" else f"{name} is logged out and cannot log in."
+    elif action in ("admin", "no_admin"):
+        people_actions.set_site_admin(person=person, site_admin=action == "admin", by=request.user)
+        words = f"{name} is a site admin now." if action == "admin" else f"{name} is no site admin any more."
+    else:
+        raise BadInput("Choose what to do with the account.")
+    return success(request, words, to=reverse("site_people"))
+
+
+def _with_password(request: HttpRequest, person: Any, password: str) -> HttpResponse:
+    """The page with the new password. It is stored nowhere, so this is the only time."""
+    context = _people_context(request) | {"password": password, "password_of": person.get_username()}
+    response = render(request, "ingest/site_people.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _people_context(request: HttpRequest) -> dict[str, Any]:
     query = request.GET.get("q", "").strip()[:150]
     page = Paginator(quota.people().filter(username__icontains=query), ROWS).get_page(request.GET.get("page"))
     rows = [
@@ -39,8 +85,7 @@ def people(request: HttpRequest) -> HttpResponse:
         }
         for person in page
     ]
-    context = {"tab": "people", "rows": rows, "page": page, "query": query, "default": _default("PERSON")}
-    return render(request, "ingest/site_people.html", context)
+    return {"tab": "people", "rows": rows, "page": page, "query": query, "default": _default("PERSON")}
 
 
 @site_admin_view

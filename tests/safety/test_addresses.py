@@ -41,6 +41,7 @@ IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
 }  # fmt: skip
 OUTSIDE = {"collections", "join", "healthz", "status", "login", "logout", "password_change"}
 OUTSIDE |= {"models", "models_act", "models_import", "models_job", "models_work"}
+OUTSIDE |= {"site_person_add", "site_account"}
 OUTSIDE |= {"site_people", "site_person", "site_collections", "site_collection", "site_uploads", "site_upload_discard"}
 OUTSIDE |= {"quality", "evaluation", "evaluation_change", "mistake"}
 ROLES: list[Any] = ["anonymous", "stranger", V, R, L, A]

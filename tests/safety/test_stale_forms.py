@@ -130,6 +130,7 @@ NEEDS_NONE = {
     "models_act": "adds a job", "export_faces": "adds a job that is kept by its content",
     "frame_tags": "only what one adds or removes is applied, to the tags as they are now",
     "frames_change": "those on which others decided stay, see test_frames_that_another_person_decided_since_stay",
+    "site_person_add": "adds", "site_account": "one of two states, refused where it is so already; or a new password",
     "tags_preview": "changes nothing",
     "tags_change": "replaces the tags that frames have now, and leaves those that people removed",
     "frame_characters": "yes or no to one character of the frame, with its line and its undo",

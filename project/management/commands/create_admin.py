@@ -9,7 +9,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from project.admin_user import make_admin, random_password
+from ingest.actions.people import random_password
+from project.admin_user import make_admin
 
 
 class Command(BaseCommand):
