@@ -31,8 +31,12 @@ class CollectionLimits(models.Model):
 
 
 class EpisodeSize(models.Model):
-    """Bytes of the pictures of an episode, measured on the disk; a stale row is measured again."""
+    """Bytes of the pictures of an episode, measured on the disk; a stale row is measured again.
+
+    `changes` counts how often its files changed: a measurement that was overtaken leaves the row stale.
+    """
 
     episode = models.OneToOneField(Episode, models.CASCADE, related_name="stored", primary_key=True)
     bytes = models.BigIntegerField(default=0)
     stale = models.BooleanField(default=True)
+    changes = models.PositiveIntegerField(default=0, db_default=0)

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from ingest.errors import KomaError
 from ingest.humane import filesize
@@ -120,7 +120,8 @@ class Allowance:
 
 def mark_changed(episode: Episode) -> None:
     """Note that the episode's files must be measured again."""
-    EpisodeSize.objects.update_or_create(episode=episode, defaults={"stale": True})
+    if not EpisodeSize.objects.filter(pk=episode.pk).update(stale=True, changes=F("changes") + 1):
+        EpisodeSize.objects.update_or_create(episode=episode, defaults={"stale": True})
 
 
 def measure_changed() -> int:
@@ -129,10 +130,10 @@ def measure_changed() -> int:
     episodes = Episode.objects.filter(~Exists(sizes) | Exists(sizes.filter(stale=True))).order_by("pk")
     until, count = time.monotonic() + MEASURE_MAX_S, 0
     for episode in episodes.iterator(chunk_size=50):
-        # Marked as measured before it is: what changes meanwhile marks it again.
-        row, _ = EpisodeSize.objects.update_or_create(episode=episode, defaults={"stale": False})
+        row, _ = EpisodeSize.objects.get_or_create(episode=episode)
         size = size_of(episode)
-        EpisodeSize.objects.filter(pk=row.pk).update(bytes=size)
+        # In one statement, and only where nothing changed meanwhile: a kill in between leaves the row stale.
+        EpisodeSize.objects.filter(pk=row.pk, changes=row.changes).update(bytes=size, stale=False)
         count += 1
         if time.monotonic() > until:
             break

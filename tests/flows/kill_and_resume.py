@@ -23,6 +23,7 @@ from typing import Any
 RUN_FIELDS = {  # how a run went, not what it made
     "PipelineRun": {"served_at", "tallies"},  # tallies hold seconds; their counters are those of the stages
     "StageRun": {"attempt", "token", "worker", "timings", "log", "device", "created_at"},
+    "EpisodeSize": {"changes"},  # how often it changed; its bytes, and whether they are still true, are compared
     "Frame": set(),
 }
 BATCHES = {"ingest.stages.extract": 6, "ingest.stages.read_pictures": 3, "ingest.stages.dedup": 8,

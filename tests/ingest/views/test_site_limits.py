@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,18 @@ from django.test import Client
 from ingest.actions import collections, limits, members, runs, sources, uploads
 from ingest.actions.members import NoInvitation
 from ingest.errors import BadInput
-from ingest.models import Collection, CollectionLimits, Episode, Frame, Membership, PersonLimits, Role, StageRun, Upload
+from ingest.models import (
+    Collection,
+    CollectionLimits,
+    Episode,
+    EpisodeSize,
+    Frame,
+    Membership,
+    PersonLimits,
+    Role,
+    StageRun,
+    Upload,
+)
 from ingest.pipeline.runner import execute
 from ingest.storage import quota
 from ingest.storage.quota import OverQuota
@@ -220,6 +232,32 @@ def test_a_run_stops_at_the_quota_and_says_so(collection: Collection, alice: Use
     limit(collection, bytes_max=used.bytes + 10)
     Episode.objects.update(extracted_at=None)
     assert extract(episode, alice).state == "done"
+
+
+def test_a_measurement_that_dies_or_is_overtaken_is_made_again(
+    collection: Collection, alice: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    episode = sources.register(collection=collection, path=film(tmp_path / "Show - 01.mkv", seconds=4), by=alice)
+    assert extract(episode, alice).state == "done"
+    measure = quota.size_of
+
+    def die(episode: Episode) -> int:
+        raise KeyboardInterrupt
+
+    def overtaken(episode: Episode) -> int:
+        size = measure(episode)
+        quota.mark_changed(episode)  # another worker writes meanwhile
+        return size - 1
+
+    for size_of in (die, overtaken):
+        monkeypatch.setattr(quota, "size_of", size_of)
+        with suppress(KeyboardInterrupt):
+            quota.measure_changed()
+        assert EpisodeSize.objects.get(episode=episode).stale
+    monkeypatch.setattr(quota, "size_of", measure)
+    assert quota.measure_changed() == 1
+    assert EpisodeSize.objects.get(episode=episode).bytes == measure(episode) > 1000
+    assert quota.measure_changed() == 0
 
 
 def test_usage_is_shown(collection: Collection, as_alice: Client) -> None:
