@@ -8,7 +8,7 @@ from typing import Any
 from django.http import QueryDict
 
 from export import recipe_text
-from export.algorithms.captions import PRESETS, CaptionOptions
+from export.algorithms.captions import VERSIONS, CaptionOptions
 from export.algorithms.recipe import Recipe, RecipeError, parse
 
 WEIGHT_ROWS_MAX = 500
@@ -36,7 +36,7 @@ def recipe_from(post: QueryDict) -> Recipe:
 
 def use_caption_version(recipe: Recipe) -> Recipe:
     """Return the recipe with all caption settings reset to those of its version, except the seed."""
-    caption = CaptionOptions.preset(recipe.caption.version, seed=recipe.caption.seed)
+    caption = CaptionOptions.of_version(recipe.caption.version, seed=recipe.caption.seed)
     return parse(recipe.as_dict() | {"caption": parse_caption(caption)})
 
 
@@ -47,7 +47,7 @@ def parse_caption(caption: CaptionOptions) -> dict[str, Any]:
 
 def presets() -> list[str]:
     """Return the versions available as caption presets."""
-    return list(PRESETS)
+    return list(VERSIONS)
 
 
 def types_text(recipe: Recipe) -> str:

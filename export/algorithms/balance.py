@@ -8,11 +8,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import accumulate
 
 from ingest import humane
 
 WEIGHT_MIN = 1e-6
 WEIGHT_MAX = 1e6
+FREQUENT = 3.0  # times the average picture: from here on a picture is used often enough to be learned by heart
+RULING_SHARE = 0.1  # of an epoch, taken by such pictures: a warning is shown
 ROUNDING_NOTICED = 0.1  # relative error of a repeat from which a warning is shown
 
 Path = tuple[str, ...]
@@ -68,13 +71,45 @@ class FolderShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """A few pictures that take much of an epoch: their number and share, their highest multiply, and the upper limit
+    of multiply (`cap`) below which no picture is used more than FREQUENT times as often as the average one."""
+
+    pictures: int
+    epoch_share: float
+    multiply: float
+    cap: float
+
+    @property
+    def text(self) -> str:
+        """The warning."""
+        verb = "is" if self.pictures == 1 else "are"
+        return f"{humane.count(self.pictures, 'picture')} {verb} {self.epoch_share:.0%} of an epoch".replace("%", " %")
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
-    """The balance of a dataset; `folders` by ascending multiply, then by path."""
+    """The balance of a dataset; `folders` by ascending multiply, then by path.
+
+    `max_multiply`: the upper limit that was applied. `clipping`: warnings of folders that it cuts.
+    """
 
     folders: tuple[FolderShare, ...] = ()
     pictures: int = 0
     epoch: float = 0.0
-    warnings: tuple[str, ...] = ()
+    max_multiply: float = math.inf
+    clipping: tuple[str, ...] = ()
+    ruling: Ruling | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings as text."""
+        if self.ruling is None:
+            return self.clipping
+        often = (
+            f"used up to {self.ruling.multiply:g} times each. A maximum multiplier of {self.ruling.cap:g} prevents it."
+        )
+        return (*self.clipping, f"{self.ruling.text}, {often}")
 
 
 @dataclass(slots=True)
@@ -150,10 +185,10 @@ def balance(
     ignored).
 
     P(root) = 1; at each node, P is divided in proportion between the children by their weights and the node's own
-    pictures by the node's weight. u = P / N; m = round(u / min u * min_multiply, 2), at most max_multiply.
-    Raises ValueError for invalid limits.
+    pictures by the node's weight. u = P / N; m = round(u / min u * min_multiply, 2), at most max_multiply; if that is
+    0, at most `cap_of` these multiplies. Raises ValueError for invalid limits.
     """
-    if not (0 < min_multiply <= max_multiply and math.isfinite(max_multiply)):
+    if not (min_multiply > 0 and (min_multiply <= max_multiply or max_multiply == 0) and math.isfinite(max_multiply)):
         raise ValueError("the limits of multiply must be above 0, the lower not above the upper")
     filled = {path: count for path, count in pictures.items() if count > 0}
     if not filled:
@@ -162,14 +197,55 @@ def balance(
     _share(_tree(filled), 1.0, weights, probability)
     per_picture = {path: probability[path] / count for path, count in filled.items()}
     smallest = min(per_picture.values())
-    rows = []
-    for path in filled:
-        unclipped = round(per_picture[path] / smallest * min_multiply, 2)
-        rows.append((path, filled[path], probability[path], unclipped, min(unclipped, max_multiply)))
+    unclipped = {path: round(per_picture[path] / smallest * min_multiply, 2) for path in filled}
+    limit = max_multiply or cap_of([(filled[path], unclipped[path]) for path in filled])
+    rows = [(path, filled[path], probability[path], unclipped[path], min(unclipped[path], limit)) for path in filled]
     epoch = sum(count * multiply for _, count, _, _, multiply in rows)
     folders = [FolderShare(p, n, prob, raw, m, n * m / epoch) for p, n, prob, raw, m in rows]
     folders.sort(key=lambda row: (row.multiply, row.path))
-    return Balance(tuple(folders), sum(filled.values()), epoch, tuple(_clipping_warnings(folders, max_multiply)))
+    # A recipe that says each picture once, or that leaves the limit to the set, has required no more.
+    clipping = _clipping_warnings(folders, limit) if max_multiply > min_multiply else []
+    return Balance(tuple(folders), sum(filled.values()), epoch, limit, tuple(clipping), _ruling(folders, epoch))
+
+
+def cap_of(multiplies: Sequence[tuple[int, float]]) -> float:
+    """Return the largest limit of multiply below which no picture is used more than FREQUENT times as often as the
+    average one, of (number of pictures, multiply) per folder.
+
+    Rounded down to a whole number where it is 1 or more, since trainers repeat whole pictures, else to two decimals. If
+    nothing has to be cut, the highest multiply itself.
+
+    With a limit c, the average is A(c) = sum of n * min(m, c) / N, and A(c) / c falls as c grows. So the largest c with
+    c <= FREQUENT * A(c) is the root of N * c = FREQUENT * (uncut + cut * c) between two neighbouring multiplies, where
+    `cut` pictures are limited and the others sum up to `uncut`.
+    """
+    rows = sorted((multiply, number) for number, multiply in multiplies)
+    sums = list(accumulate(multiply * number for multiply, number in rows))  # smallest first: nothing is lost
+    total, highest = sum(number for _, number in rows), rows[-1][0]
+    if highest * total <= FREQUENT * sums[-1]:
+        return highest
+    cut, limit = 0, highest
+    for index in range(len(rows) - 1, -1, -1):
+        cut += rows[index][1]
+        if total <= FREQUENT * cut:  # only by rounding: the root is where the last step ended
+            break
+        below, uncut = (rows[index - 1][0], sums[index - 1]) if index else (0.0, 0.0)
+        limit = FREQUENT * uncut / (total - FREQUENT * cut)
+        if limit >= below:
+            break
+    limit = min(limit, highest) + 1e-9  # 6 must not become 5 by the last bit
+    return float(math.floor(limit)) if limit >= 1 else math.floor(limit * 100) / 100
+
+
+def _ruling(folders: Sequence[FolderShare], epoch: float) -> Ruling | None:
+    pictures = sum(row.pictures for row in folders)
+    # A tenth above: multiplies are rounded, and a warning of nothing much helps nobody.
+    frequent = [row for row in folders if row.multiply > 1.1 * FREQUENT * epoch / pictures]
+    share = math.fsum(row.epoch_share for row in frequent)
+    if share < RULING_SHARE:
+        return None
+    cap = cap_of([(row.pictures, row.multiply) for row in folders])
+    return Ruling(sum(row.pictures for row in frequent), share, max(row.multiply for row in frequent), cap)
 
 
 def repeat_warnings(result: Balance) -> list[str]:

@@ -27,7 +27,7 @@ _VERTICAL_WORDS = ("fvtop", "fvmtop", "fvmid", "fvmbottom", "fvbottom")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionOptions:
-    """All options of a caption; the defaults are those of v1.2. `preset` returns those of another version.
+    """All options of a caption; the defaults are those of v1.2. `of_version` returns those of another version.
 
     `prose` are the sentences of a sidecar file (one is drawn from several), else of a captioning model. With
     `prose_instead`, drawn prose replaces the tags, so that a probability between 0 and 1 mixes both kinds of captions.
@@ -86,12 +86,12 @@ class CaptionOptions:
             raise ValueError("separator: a caption is one line, so it must not hold a line break")
 
     @classmethod
-    def preset(cls, version: CaptionVersion, **changes: Any) -> CaptionOptions:
+    def of_version(cls, version: CaptionVersion, **changes: Any) -> CaptionOptions:
         """Return the options of a version of the reference, with `changes`."""
-        return cls(**({"version": version} | dict(PRESETS[version]) | changes))
+        return cls(**({"version": version} | dict(VERSIONS[version]) | changes))
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+VERSIONS: Mapping[str, Mapping[str, Any]] = {
     "v1.0": {
         "count_prob": 1.0,
         "characters_separator": " ",
@@ -118,13 +118,42 @@ _BRACKET = re.compile(r"(?<!\\)([()\[\]])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # from names that were never validated
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a caption; `tag` is the tag that it stands for, with underscores, or empty."""
+
+    text: str
+    tag: str = ""
+
+
 def caption(facts: Facts, options: CaptionOptions, *, key: str) -> str:
     """Compose the caption of one picture as one line, without empty or undrawn parts. `key` identifies the picture."""
+    return "".join(piece.text for piece in pieces(facts, options, key=key))
+
+
+def pieces(facts: Facts, options: CaptionOptions, *, key: str) -> list[Piece]:
+    """Return the caption in pieces, so that a page can tell its tags from the rest."""
     drawn = [part for part in options.order if draw(options.seed, key, part) < getattr(options, f"{part}_prob")]
     if options.prose_instead and "prose" in drawn and facts.prose:
         drawn = [part for part in drawn if part != "tags"]
-    parts = [text for part in drawn for text in [_CONTROL.sub("", _WRITERS[part](facts, options, key))] if text]
-    return options.separator.join(escaped(part) if options.escape_brackets else part for part in parts)
+    composed: list[Piece] = []
+    for part in drawn:
+        texts = _tags(facts, options, key) if part == "tags" else [Piece(_WRITERS[part](facts, options, key))]
+        texts = [Piece(_CONTROL.sub("", piece.text), piece.tag) for piece in texts]
+        if not any(piece.text for piece in texts):
+            continue
+        composed += [Piece(options.separator)] if composed else []
+        composed += _escaped(texts) if options.escape_brackets else texts
+    return composed
+
+
+def _escaped(texts: list[Piece]) -> list[Piece]:
+    """Escape brackets as in the joined text: a backslash at the end of a piece counts for the next one."""
+    escaped_pieces, before = [], ""
+    for piece in texts:
+        escaped_pieces.append(Piece(escaped(before + piece.text)[len(escaped(before)) :], piece.tag))
+        before = piece.text[-1:] or before
+    return escaped_pieces
 
 
 def escaped(text: str) -> str:
@@ -194,9 +223,12 @@ def _facepos(facts: Facts, options: CaptionOptions, key: str) -> str:
     return (", " if options.facepos_form == "phrases" else " ").join(texts)
 
 
-def _tags(facts: Facts, options: CaptionOptions, key: str) -> str:
-    names = chosen_tags(facts, options, key=key)
-    return options.tags_separator.join(display_name(tag, spaces=options.spaces) for tag in names)
+def _tags(facts: Facts, options: CaptionOptions, key: str) -> list[Piece]:
+    composed: list[Piece] = []
+    for tag in chosen_tags(facts, options, key=key):
+        composed += [Piece(options.tags_separator)] if composed else []
+        composed.append(Piece(display_name(tag, spaces=options.spaces), tag))
+    return composed
 
 
 def _prose(facts: Facts, options: CaptionOptions, key: str) -> str:
@@ -232,6 +264,5 @@ _WRITERS: Mapping[str, Callable[[Facts, CaptionOptions, str], str]] = {
     "artist": _artist,
     "rating": _rating,
     "facepos": _facepos,
-    "tags": _tags,
     "prose": _prose,
 }

@@ -12,13 +12,17 @@ from export.algorithms.rows import PEOPLE_MANY, Picture, people_from_tags
 from export.algorithms.spelling import CHARACTER_OTHERS, OTHERS
 
 RATIO, SHORT_RATIO = "face_height_ratio_", "fh_"
+FITTED_MIN, FITTED_MAX = 2, 10  # limits of a minimum that follows the set; 10 is the reference's
 FOLDER_NAME_MAX = 100  # characters; a longer combination goes to `character_others` (reference 1.7)
 TOKENS = ("n_characters", "n_faces", "n_people", "character", "fh_ratio", "series", "image_type", "episode")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrangement:
-    """How pictures are sorted into folders; the defaults are those of the reference."""
+    """How pictures are sorted into folders; the defaults are those of the reference.
+
+    `min_per_combination`: 0 follows the set, by `fitted_minimum`.
+    """
 
     format: str = "n_characters/character/fh_ratio"
     max_characters: int = 6
@@ -34,8 +38,8 @@ class Arrangement:
         levels_of(self.format)
         if self.max_characters < 1:
             raise ValueError("max_characters: must be at least 1")
-        if self.min_per_combination < 1:
-            raise ValueError("min_per_combination: must be at least 1")
+        if self.min_per_combination < 0:
+            raise ValueError("min_per_combination: must be at least 1, or 0 to follow the set")
         if not 1 <= self.face_ratio_range <= 100:
             raise ValueError("face_ratio_range: must lie between 1 and 100")
 
@@ -117,12 +121,63 @@ def count_folder(count: int, singular: str, plural: str, *, largest: int | None 
     return f"{count}_{singular if count == 1 else plural}"
 
 
-def frequent_combinations(counts: Iterable[tuple[Signature, int]], minimum: int) -> frozenset[tuple[str, ...]]:
-    """Return combinations of names with at least `minimum` pictures; all others go to `character_others`."""
+def combination_counts(counts: Iterable[tuple[Signature, int]]) -> Counter[tuple[str, ...]]:
+    """Return the number of pictures of each combination of names, without those that show nobody known."""
     total: Counter[tuple[str, ...]] = Counter()
     for signature, count in counts:
-        total[signature.names] += count
-    return frozenset(names for names, count in total.items() if names and count >= minimum)
+        if signature.names:
+            total[signature.names] += count
+    return total
+
+
+def frequent_combinations(combinations: Mapping[tuple[str, ...], int], minimum: int) -> frozenset[tuple[str, ...]]:
+    """Return combinations of names with at least `minimum` pictures; all others go to `character_others`."""
+    return frozenset(names for names, count in combinations.items() if count >= minimum)
+
+
+def fitted_minimum(combinations: Mapping[tuple[str, ...], int]) -> int:
+    """Return a minimum that gives the main characters of a small set folders: a third of the largest combination.
+
+    With a third as many pictures, each is used three times as often for an equal share of the epoch; with fewer, single
+    pictures would be learned by heart. At least 2, since one picture is no folder, and at most the reference's 10,
+    which every set reaches whose largest combination has 28 pictures.
+    """
+    return min(FITTED_MAX, max(FITTED_MIN, -(-max(combinations.values(), default=0) // 3)))
+
+
+def minimum_of(combinations: Mapping[tuple[str, ...], int], arrangement: Arrangement) -> int:
+    """Return the minimum that applies: the recipe's, or the one that follows the set."""
+    return arrangement.min_per_combination or fitted_minimum(combinations)
+
+
+@dataclass(frozen=True, slots=True)
+class MinimumTooHigh:
+    """`characters` have no folder of their own, of which the largest combination has `largest` pictures; `fitted` is a
+    minimum that gives folders to `gained` of them."""
+
+    minimum: int
+    largest: int
+    characters: int
+    fitted: int
+    gained: int
+
+
+def minimum_too_high(combinations: Mapping[tuple[str, ...], int], arrangement: Arrangement) -> MinimumTooHigh | None:
+    """Return who goes to `character_others` only because of a minimum that is high for the set, or None."""
+    minimum, fitted = minimum_of(combinations, arrangement), fitted_minimum(combinations)
+    if "character" not in levels_of(arrangement.format) or fitted >= minimum:
+        return None
+    everybody = {name for names in combinations for name in names}
+    missing = everybody - _names_in(frequent_combinations(combinations, minimum))
+    gained = missing & _names_in(frequent_combinations(combinations, fitted))
+    if not gained:
+        return None
+    largest = max(count for names, count in combinations.items() if missing.intersection(names))
+    return MinimumTooHigh(minimum, largest, len(missing), fitted, len(gained))
+
+
+def _names_in(combinations: Iterable[tuple[str, ...]]) -> set[str]:
+    return {name for names in combinations for name in names}
 
 
 def folder_of(

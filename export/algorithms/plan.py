@@ -13,8 +13,10 @@ from export.algorithms.filenames import NAME_BYTES_MAX, Names, short_stem
 from export.algorithms.levels import (
     Arrangement,
     Signature,
+    combination_counts,
     folder_of,
     frequent_combinations,
+    minimum_of,
     own_folders,
     signature_of,
 )
@@ -73,7 +75,8 @@ def folders_for(counts: Mapping[Signature, int], arrangement: Arrangement) -> di
 
     If an input's folder and a level differ only in case, the level keeps its spelling, since it is read back.
     """
-    frequent = frequent_combinations(counts.items(), arrangement.min_per_combination)
+    combinations = combination_counts(counts.items())
+    frequent = frequent_combinations(combinations, minimum_of(combinations, arrangement))
     spelled = spellings(counts, arrangement)
     wishes: dict[Signature, tuple[_Wish, ...]] = {}
     for signature in counts:

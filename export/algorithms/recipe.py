@@ -60,15 +60,20 @@ class MetadataOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceOptions:
-    """Weights of folders in order of precedence, and the limits of multiply."""
+    """Weights of folders in order of precedence, and the limits of multiply.
+
+    `max_multiply`: 0 follows the set, so that no picture is used more than three times as often as the average one.
+    """
 
     weights: tuple[Weight, ...] = ()
     min_multiply: float = 1.0
     max_multiply: float = 100.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_multiply <= self.max_multiply <= 1e6:
-            raise ValueError("min_multiply: must be above 0 and not above max_multiply (at most 1,000,000)")
+        if self.max_multiply and not self.min_multiply <= self.max_multiply <= 1e6:
+            raise ValueError("max_multiply: must be 0 to follow the set, or lie between min_multiply and 1,000,000")
+        if not 0.01 <= self.min_multiply <= 1e6:
+            raise ValueError("min_multiply: must lie between 0.01 and 1,000,000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +189,7 @@ def _section(cls: type[Any], name: str, values: Mapping[str, Any], errors: list[
     try:
         if cls is CaptionOptions:
             # The version sets the defaults of all other caption settings.
-            return CaptionOptions.preset(values_read.pop("version", "v1.2"), **values_read)
+            return CaptionOptions.of_version(values_read.pop("version", "v1.2"), **values_read)
         return cls(**values_read)
     except ValueError as error:
         errors.append(f"{name}.{error}")

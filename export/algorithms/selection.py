@@ -14,16 +14,21 @@ SIZES = (0, 512, 768, 1024)
 
 TOO_FEW = "with fewer faces than required"
 TOO_MANY = "with more faces than allowed"
+NOBODY_NAMED = "without a named character"
 WRONG_TYPE = "of an image type not chosen"
 WRONG_EPISODE = "of an episode not chosen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Filters and size; `size` 0 keeps the size, `max_faces` None sets no upper limit."""
+    """Filters and size; `size` 0 keeps the size, `max_faces` None sets no upper limit.
+
+    `named`: only pictures with a named character.
+    """
 
     min_faces: int = 1
     max_faces: int | None = None
+    named: bool = False
     image_types: tuple[str, ...] = ()
     episodes: tuple[str, ...] = ()
     size: int = 0
@@ -45,6 +50,8 @@ def reason_left_out(picture: Picture, selection: Selection) -> str | None:
         return TOO_FEW
     if selection.max_faces is not None and len(picture.faces) > selection.max_faces:
         return TOO_MANY
+    if selection.named and not picture.names:
+        return NOBODY_NAMED
     if selection.image_types and picture.image_type not in selection.image_types:
         return WRONG_TYPE
     if selection.episodes and picture.episode not in selection.episodes:

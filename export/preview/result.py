@@ -26,6 +26,7 @@ from export.algorithms.upscaling import pass_warnings
 from export.build import rows_from_database, upscaling
 from export.build.path_lengths import Length, PathLengths, length_below, length_of
 from export.preview.example_faces import ExampleFace, FaceProgress, example_faces_of, progress_of
+from export.preview.selected import selected_frames
 from ingest.models import Collection, Frame
 from ingest.stamp import stamp
 
@@ -277,14 +278,7 @@ def _example_keys(collection: Collection, recipe: Recipe, cache_stamp: str) -> l
     known: list[int] | None = cache.get(name)
     if known is not None:
         return known
-    frames = Frame.objects.for_export().filter(collection=collection).exclude(file="")
-    if recipe.selection.min_faces:
-        frames = frames.filter(face_count__gte=recipe.selection.min_faces)
-    if recipe.selection.max_faces is not None:
-        frames = frames.filter(face_count__lte=recipe.selection.max_faces)
-    if recipe.selection.image_types:
-        frames = frames.filter(episode__source__image_type__in=recipe.selection.image_types)
-    keys = list(frames.order_by("pk").values_list("pk", flat=True))
+    keys = list(selected_frames(collection, recipe).order_by("pk").values_list("pk", flat=True))
     keys_spread = keys[:: max(1, len(keys) // EXAMPLE_KEYS)][:EXAMPLE_KEYS]
     cache.set(name, keys_spread, KEEP_S)
     return keys_spread

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.algorithms.balance import (
+    FREQUENT,
     Weight,
     WeightsError,
     balance,
+    cap_of,
     parse_weights,
     repeat_warnings,
     weight_of,
@@ -54,9 +56,15 @@ def test_counts_and_the_upper_limit_work_together_as_computed_by_hand() -> None:
     assert rows[("others",)].multiply == 1
     assert result.epoch == 4 * 100 + 40 * 12.5 + 1000
     assert rows[("1_character", "Mai")].epoch_share == pytest.approx(400 / 1900)
-    assert result.warnings == (
+    assert result.clipping == (
         "1 folder is cut at multiply 100 and will be seen less often than their weights require. "
         "Most: 1_character/Mai with 4 pictures would need 375.00.",
+    )
+    assert result.warnings == (
+        *result.clipping,
+        # On average 1,900 / 1,044 = 1.82 times: 100 and 12.5 are more than three times that. With a limit of 3 the
+        # average is 1,132 / 1,044 = 1.08, three times that 3.25; a limit of 4 would be above it.
+        "44 pictures are 47 % of an epoch, used up to 100 times each. A maximum multiplier of 3 prevents it.",
     )
 
 
@@ -159,6 +167,27 @@ def test_no_pictures_give_an_empty_balance_and_senseless_limits_are_refused() ->
         balance({("a",): 1}, max_multiply=math.inf)
 
 
+def test_one_picture_that_is_a_fifth_of_an_epoch_is_warned_of_and_a_balanced_set_is_not() -> None:
+    lonely = balance({("1_character", "Mai"): 38, ("3_characters",): 1})
+
+    assert lonely.ruling is not None
+    assert lonely.ruling.text == "1 picture is 50 % of an epoch"
+    assert balance({("1_character", "Mai"): 38, ("3_characters",): 1}, max_multiply=lonely.ruling.cap).ruling is None
+    assert balance({("Mai",): 9, ("Hinata",): 4}).ruling is None
+
+
+def test_a_limit_that_follows_the_set_is_no_warning_and_each_picture_once_is_none_either() -> None:
+    tree = {("Mai",): 100, ("Hinata",): 2}
+
+    fitted, once = balance(tree, max_multiply=0), balance(tree, max_multiply=1)
+
+    assert fitted.max_multiply == 3
+    assert [row.multiply for row in fitted.folders] == [1, 3]
+    assert fitted.folders[1].clipped
+    assert fitted.warnings == once.warnings == ()
+    assert once.epoch == 102
+
+
 paths = st.lists(st.sampled_from(["a", "b", "c", "1_character"]), max_size=4).map(tuple)
 trees = st.dictionaries(paths, st.integers(1, 5000), min_size=1, max_size=12)
 weight_rows = st.lists(
@@ -203,3 +232,54 @@ def test_weights_with_quotes_spaces_and_full_width_commas_are_read() -> None:
         ("よみ，かき", 4.0),
         ("1_character", 2.0),
     ]
+
+
+@given(tree=trees, weights=weight_rows, low=st.floats(0.1, 5))
+@settings(max_examples=150, deadline=None)
+def test_a_cap_cuts_what_lies_above_it_and_changes_nothing_else(
+    tree: dict[tuple[str, ...], int], weights: list[Weight], low: float
+) -> None:
+    before = {row.path: row for row in balance(tree, weights, min_multiply=low, max_multiply=1e300).folders}
+    cap = cap_of([(row.pictures, row.multiply) for row in before.values()])
+    result = balance(tree, weights, min_multiply=low, max_multiply=0)
+
+    assert result.max_multiply == cap
+    assert result.clipping == ()
+    assert result.ruling is None
+    for row in result.folders:
+        uncapped = before[row.path]
+        assert row.multiply == min(uncapped.multiply, cap)
+        assert (row.pictures, row.probability, row.unclipped) == (
+            uncapped.pictures, uncapped.probability, uncapped.unclipped,
+        )  # fmt: skip
+        if not row.clipped:
+            assert row.epoch_share >= uncapped.epoch_share - 1e-9
+    cut = [row for row in result.folders if row.clipped]
+    assert sum(row.epoch_share for row in cut) <= sum(before[row.path].epoch_share for row in cut) + 1e-9
+    assert math.isclose(sum(row.epoch_share for row in result.folders), 1, rel_tol=1e-9)
+
+
+@given(tree=trees, weights=weight_rows, low=st.floats(0.1, 5), high=st.floats(1, 1000))
+@settings(max_examples=150, deadline=None)
+def test_the_offered_cap_is_the_highest_at_which_no_picture_is_used_three_times_as_often_as_the_average(
+    tree: dict[tuple[str, ...], int], weights: list[Weight], low: float, high: float
+) -> None:
+    def used(limit: float) -> tuple[float, float]:
+        result = balance(tree, weights, min_multiply=low, max_multiply=limit)
+        return max(row.multiply for row in result.folders), result.epoch / result.pictures
+
+    result = balance(tree, weights, min_multiply=low, max_multiply=low * high)
+    cap = cap_of([(row.pictures, row.multiply) for row in result.folders])
+    highest = max(row.multiply for row in result.folders)
+
+    top, average = used(max(low, cap))
+    assert top <= FREQUENT * average + 1e-6
+    assert low * 0.9 < cap <= highest
+    if result.ruling is not None:
+        assert result.ruling.cap == cap < result.ruling.multiply == highest
+        assert 0 < result.ruling.pictures < result.pictures / FREQUENT
+        assert balance(tree, weights, min_multiply=low, max_multiply=max(low, cap)).ruling is None
+    if cap < highest:
+        step = 1 if cap >= 1 else 0.01
+        top, average = used(min(highest, cap + step))
+        assert top >= FREQUENT * average - 1e-6

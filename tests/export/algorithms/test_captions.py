@@ -54,7 +54,7 @@ EXAMPLE_SEED = 1_660_449
 
 
 def test_the_example_json_gives_the_example_caption_but_for_the_order_of_its_tags() -> None:
-    options = CaptionOptions.preset("v1.0", shuffle_tags=True, seed=EXAMPLE_SEED)
+    options = CaptionOptions.of_version("v1.0", shuffle_tags=True, seed=EXAMPLE_SEED)
 
     text = caption(metadata.read(EXAMPLE), options, key="XXX")
 
@@ -66,7 +66,7 @@ def test_the_example_json_gives_the_example_caption_but_for_the_order_of_its_tag
 @pytest.mark.parametrize("seed", range(20))
 def test_with_any_seed_the_example_has_its_head_and_fifteen_of_its_tags(seed: int) -> None:
     text = caption(
-        metadata.read(EXAMPLE), CaptionOptions.preset("v1.0", shuffle_tags=True, seed=seed), key="XXX"
+        metadata.read(EXAMPLE), CaptionOptions.of_version("v1.0", shuffle_tags=True, seed=seed), key="XXX"
     ).split(", ")
 
     assert text[:4] == EXAMPLE_CAPTION.split(", ")[:4]
@@ -91,15 +91,15 @@ def full(**changes: Any) -> Facts:
 def test_the_three_versions_differ_as_the_reference_says() -> None:
     every = {"copyright_prob": 1.0, "max_tags": 3}
 
-    assert caption(full(), CaptionOptions.preset("v1.0", **every), key="k") == (
+    assert caption(full(), CaptionOptions.of_version("v1.0", **every), key="k") == (
         "2people, Aoba Mai Hinata, from yama_no_susume, anishot yama_S2EP04, style of some_body, "
         "fvp 10 30 fhp 10 30 fvp 50 90 fhp 70 90, chair, bunny, brown_hair"
     )
-    assert caption(full(), CaptionOptions.preset("v1.1", **every), key="k") == (
+    assert caption(full(), CaptionOptions.of_version("v1.1", **every), key="k") == (
         "2people, Aoba Mai Hinata, from yama no susume, anishot yama S2EP04, style of some body, "
         "fhml fvmt fhri fvmb, 1girl, solo, chair"
     )
-    assert caption(full(), CaptionOptions.preset("v1.2", facepos_prob=1.0, **every), key="k") == (
+    assert caption(full(), CaptionOptions.of_version("v1.2", facepos_prob=1.0, **every), key="k") == (
         "Aoba Mai, Hinata, from yama no susume, anishot yama S2EP04, by some body, explicit, "
         "at left, at right, 1girl, solo, chair"
     )
@@ -109,8 +109,8 @@ def test_missing_parts_leave_no_stray_separator() -> None:
     nothing = Facts()
 
     for version in ("v1.0", "v1.1", "v1.2"):
-        assert caption(nothing, CaptionOptions.preset(version), key="k") == ""
-    assert caption(Facts(tags=("smile",)), CaptionOptions.preset("v1.0"), key="k") == "smile"
+        assert caption(nothing, CaptionOptions.of_version(version), key="k") == ""
+    assert caption(Facts(tags=("smile",)), CaptionOptions.of_version("v1.0"), key="k") == "smile"
     assert caption(nothing, CaptionOptions(**{f"{part}_prob": 1.0 for part in PARTS}), key="k") == ""
 
 
@@ -118,13 +118,13 @@ def test_missing_parts_leave_no_stray_separator() -> None:
     ("people", "expected"), [(1, "1person"), (2, "2people"), (5, "5people"), (6, "manypeople"), (0, "")]
 )
 def test_one_person_is_singular_and_six_are_many(people: int, expected: str) -> None:
-    options = CaptionOptions.preset("v1.0", order=("count",))
+    options = CaptionOptions.of_version("v1.0", order=("count",))
 
     assert caption(Facts(n_people=people), options, key="k") == expected
 
 
 def test_count_words_and_source_can_be_chosen() -> None:
-    options = CaptionOptions.preset(
+    options = CaptionOptions.of_version(
         "v1.0", order=("count",), count_source="characters", count_singular=" girl", count_plural=" girls"
     )
 
@@ -134,13 +134,13 @@ def test_count_words_and_source_can_be_chosen() -> None:
 
 
 def test_drop_rules_work_on_whole_words() -> None:
-    options = CaptionOptions.preset("v1.2", drop_hair=True, drop_eyes=True, max_tags=100)
+    options = CaptionOptions.of_version("v1.2", drop_hair=True, drop_eyes=True, max_tags=100)
 
     assert chosen_tags(full(), options, key="k") == ["1girl", "solo", "chair", "bunny", "skirt", "^_^", "smile"]
 
 
 def test_clothes_are_dropped_only_when_every_character_has_an_outfit() -> None:
-    options = CaptionOptions.preset("v1.2", drop_outfit=True, max_tags=100)
+    options = CaptionOptions.of_version("v1.2", drop_outfit=True, max_tags=100)
 
     assert "skirt" in chosen_tags(full(), options, key="k")
     assert "skirt" not in chosen_tags(full(every_outfit_known=True), options, key="k")
@@ -148,7 +148,7 @@ def test_clothes_are_dropped_only_when_every_character_has_an_outfit() -> None:
 
 
 def test_people_tags_stand_first_and_are_never_dropped() -> None:
-    options = CaptionOptions.preset("v1.2", max_tags=1, shuffle_tags=True)
+    options = CaptionOptions.of_version("v1.2", max_tags=1, shuffle_tags=True)
 
     assert chosen_tags(full(), options, key="k") == ["1girl", "solo"]
 
@@ -182,7 +182,7 @@ def test_the_blacklist_takes_words_and_patterns() -> None:
 
 
 def test_face_positions_are_said_only_when_faces_and_characters_agree_or_always() -> None:
-    options = CaptionOptions.preset("v1.0", order=("facepos",))
+    options = CaptionOptions.of_version("v1.0", order=("facepos",))
     one_unknown = full(characters=("Hinata",))
 
     assert caption(one_unknown, options, key="k") == ""

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from export.algorithms.levels import (
     Arrangement,
+    MinimumTooHigh,
     Signature,
+    combination_counts,
     combination_name,
+    fitted_minimum,
     folder_of,
     frequent_combinations,
     levels_of,
+    minimum_too_high,
     ratio_bucket,
     ratio_percent,
     reduced,
@@ -103,7 +109,7 @@ def test_nobody_known_is_a_count_and_a_combination_only_where_the_recipe_says_so
 
 @pytest.mark.parametrize(
     ("field", "wrong"),
-    [("max_characters", 0), ("min_per_combination", 0), ("face_ratio_range", 0), ("face_ratio_range", 101)],
+    [("max_characters", 0), ("min_per_combination", -1), ("face_ratio_range", 0), ("face_ratio_range", 101)],
 )
 def test_numbers_outside_their_limits_are_refused(field: str, wrong: int) -> None:
     with pytest.raises(ValueError, match=field):
@@ -136,7 +142,7 @@ def test_rare_combinations_go_to_character_others() -> None:
 
     folders = folders_for(counts, Arrangement())
 
-    assert frequent_combinations(counts.items(), 10) == {("A",)}
+    assert frequent_combinations(combination_counts(counts.items()), 10) == {("A",)}
     assert folders[sign("A", percent=60)] == ("1_character", "A", "face_height_ratio_50-75")
     assert folders[sign("A", "B")] == ("2_characters", "character_others", "face_height_ratio_25-50")
     assert folders[sign()] == ("others", "face_height_ratio_25-50")
@@ -216,3 +222,69 @@ def test_a_reduced_signature_is_the_same_for_all_pictures_of_a_folder() -> None:
         other = Signature(("A",), 2, 7, 26, "x", "fanart", "E", ("y",))
         assert reduced(row, arrangement) != reduced(other, arrangement)
     assert reduced(row, Arrangement(format="", keep_source_structure=True)).source_dirs == ("yamaS2", "EP04")
+
+
+COMBINATIONS = {("Mei",): 9, ("Aoi",): 5, ("Rin",): 3, ("Nao",): 2, ("Mei", "Rin"): 1}
+
+
+def test_a_minimum_that_follows_the_set_is_a_third_of_the_largest_combination() -> None:
+    assert fitted_minimum(COMBINATIONS) == 3
+    assert [fitted_minimum({("Mei",): count}) for count in (1, 6, 7, 27, 28, 5000)] == [2, 2, 3, 9, 10, 10]
+    assert fitted_minimum({}) == 2
+
+    folders = folders_for(
+        {sign(*names): count for names, count in COMBINATIONS.items()}, Arrangement(min_per_combination=0)
+    )
+
+    assert {path[1] for path in folders.values()} == {"Mei", "Aoi", "Rin", "character_others"}
+
+
+def test_a_minimum_that_leaves_characters_without_a_folder_is_reported_with_one_that_does_not() -> None:
+    found = minimum_too_high(COMBINATIONS, Arrangement(min_per_combination=10))
+
+    assert found == MinimumTooHigh(minimum=10, largest=9, characters=4, fitted=3, gained=3)
+    assert minimum_too_high(COMBINATIONS, Arrangement(min_per_combination=4)) == MinimumTooHigh(4, 3, 2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "arrangement",
+    [
+        Arrangement(min_per_combination=3),  # Nao, with two pictures, has no folder at the fitted minimum either
+        Arrangement(min_per_combination=0),
+        Arrangement(min_per_combination=10, format="fh_ratio"),  # no folders of characters
+    ],
+)
+def test_a_minimum_that_suits_the_set_is_not_reported(arrangement: Arrangement) -> None:
+    assert minimum_too_high(COMBINATIONS, arrangement) is None
+
+
+def test_rare_combinations_of_characters_with_a_folder_are_not_reported() -> None:
+    assert minimum_too_high({("A",): 12, ("B",): 11, ("A", "B"): 4}, Arrangement(min_per_combination=10)) is None
+
+
+@given(
+    combinations=st.dictionaries(
+        st.lists(st.sampled_from("ABCDE"), min_size=1, max_size=3, unique=True).map(lambda names: tuple(sorted(names))),
+        st.integers(1, 60),
+        max_size=8,
+    ),
+    minimum=st.integers(1, 20),
+)
+def test_the_offered_minimum_gives_folders_to_as_many_characters_as_it_says(
+    combinations: dict[tuple[str, ...], int], minimum: int
+) -> None:
+    def named(value: int) -> set[str]:
+        counts = {sign(*names): count for names, count in combinations.items()}
+        folders = folders_for(counts, Arrangement(format="character", min_per_combination=value))
+        return {name for path in folders.values() if path != ("character_others",) for name in path[0].split("+")}
+
+    found = minimum_too_high(combinations, Arrangement(min_per_combination=minimum))
+
+    everybody = {name for names in combinations for name in names}
+    if found is None:
+        assert named(min(minimum, fitted_minimum(combinations))) == named(minimum)
+    else:
+        assert found.fitted < minimum
+        assert len(named(found.fitted) - named(minimum)) == found.gained > 0
+        assert len(everybody - named(minimum)) == found.characters
+        assert found.largest < minimum
