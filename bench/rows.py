@@ -67,6 +67,7 @@ def _person(n: int) -> SimpleNamespace:
     return SimpleNamespace(
         pk=n,
         name=f"Character {n}",
+        key=n if 0 < n < 10 else None,
         parent="Character 0" if n % 10 == 9 else "",
         aliases=[f"alias {n}", "コマ"] if n % 3 == 0 else [],
         portrait=f"ab/{n:064x}.webp",

@@ -154,7 +154,7 @@ def _may_change(past: _Past, name: str, value: Any) -> bool:
     """Whether a field may change to `value` without a revision."""
     rules = rules_of(past.model)
     stored = past.model._meta.get_field(name)
-    if name in rules.derived | rules.counted or isinstance(stored, models.DateTimeField):
+    if name in rules.derived | rules.counted | rules.places or isinstance(stored, models.DateTimeField):
         return True
     if value is None and isinstance(stored, models.ForeignKey) and stored.related_model is get_user_model():
         return True  # the account is gone

@@ -18,6 +18,8 @@ class HistoryRules:
 
     derived: computed from other fields of the row. Undo never compares them and gives them back with the rest.
     counted: counters over other rows. They are in no revision; `history.settled_by` says who counts them again.
+    places: values that one row of the collection has at a time, and that say nothing of the row itself. They may change
+        without a revision, never keep a row from being removed, and are empty where another row has them by now.
     computed: rows of this model are computed as a whole: they go with what they belong to and keep nobody from undoing.
     needed: keys that may be empty, but whose row an undo needs: where it is gone, the change is not taken back.
     guards: by the field that says whether a person spoke, those that runs write where it does not say so.
@@ -30,6 +32,7 @@ class HistoryRules:
 
     derived: frozenset[str] = NONE
     counted: frozenset[str] = NONE
+    places: frozenset[str] = NONE
     computed: bool = False
     needed: frozenset[str] = NONE
     guards: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -43,7 +43,7 @@ UNDOABLE: dict[str, Undoable] = {
         "cluster_id",
     ),
     "annotate.FaceCluster": _rows("size", "guess_id", "guess_score"),
-    "annotate.Character": _rows("name", "parent_id"),
+    "annotate.Character": _rows("name", "parent_id", "key"),
     "annotate.CharacterAlias": _rows("character_id"),
     "annotate.ReferencePicture": _rows("character_id"),
     "annotate.CheckedFrame": _rows(),

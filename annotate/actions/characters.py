@@ -21,6 +21,7 @@ from annotate.actions.naming import (
 )
 from annotate.algorithms.name_evidence import RANKS
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceState, FrameCharacter, ReferencePicture
+from annotate.models.character import KEYS
 from ingest import humane
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
@@ -140,6 +141,53 @@ def set_parent(
         what = f"an outfit of {above.name}" if above else ALONE
         record.operation.summary = f"{row.name} is {what}"
     return record.operation
+
+
+def set_key(
+    *, collection: Collection, character: Character | int, digit: int | None, by: Any, seen: str | None = None,
+    key: str = "",
+) -> Operation:  # fmt: skip
+    """Give a character a key (1 to 9) or none. Who has that key gets this one's in exchange.
+
+    `seen` is the key that the form showed, empty for none; Stale where it is another one by now.
+    """
+    if digit is not None and digit not in KEYS:
+        raise BadInput(f"A key is a digit from {KEYS[0]} to {KEYS[-1]}.")
+    with history.operation(collection=collection, by=by, kind="characters.key", summary="", key=key) as record:
+        row = locked_character(collection=collection, character=character)
+        old = row.key
+        if seen is not None and seen != _key_text(old) and old != digit:
+            raise Stale(
+                f"{row.name} got another key in the meantime.",
+                stored=[("key", _key_text(old) or "none")],
+                sent=[("key", _key_text(digit) or "none")],
+                resend={"seen": [_key_text(old)]},
+            )
+        holder = Character.objects.filter(collection=collection, key=digit, key__isnull=False).exclude(pk=row.pk)
+        other = holder.select_for_update().first()
+        record.operation.summary = f"{row.name} has {_key_words(digit)}"
+        if other is not None:
+            _put_key(record, other, None)  # two rows never have one key, not even for a moment
+        _put_key(record, row, digit)
+        if other is not None:
+            _put_key(record, other, old)
+            record.operation.summary += f", {other.name} has {_key_words(old)}"
+    return record.operation
+
+
+def _put_key(record: Recorder, row: Character, digit: int | None) -> None:
+    before = snapshot(row, names=("key",))
+    row.key = digit
+    row.save(update_fields=["key"])
+    record.changed(row, before=before)
+
+
+def _key_text(digit: int | None) -> str:
+    return "" if digit is None else str(digit)
+
+
+def _key_words(digit: int | None) -> str:
+    return "no key" if digit is None else f"key {digit}"
 
 
 def merge_preview(*, character: Character) -> MergePreview:

@@ -9,6 +9,7 @@ from typing import Any
 
 from annotate.actions import frame_names
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
+from annotate.models.character import KEYS
 from ingest import humane
 from ingest.actions.history import Recorder, snapshot
 from ingest.algorithms.normal_form import normal
@@ -55,15 +56,24 @@ def named(record: Recorder, *, collection: Collection, who: Character | int | st
     """Return the character of `who`, locked: a row, a key, or a name as typed.
 
     A new name creates a character in this same operation, so that one undo reverts both.
+    Who is named for the first time gets a free key; an undo leaves it with a character that stays.
     """
-    if not isinstance(who, str):
-        return locked_character(collection=collection, character=who)
-    known = find(collection=collection, text=who)
+    known = find(collection=collection, text=who) if isinstance(who, str) else who
     if known is not None:
-        return locked_character(collection=collection, character=known)
-    row = Character.objects.create(collection=collection, name=clean_name(who))
+        row = locked_character(collection=collection, character=known)
+        if row.key is None and (key := free_key(collection)) is not None:
+            row.key = key
+            row.save(update_fields=["key"])
+        return row
+    row = Character.objects.create(collection=collection, name=clean_name(str(who)), key=free_key(collection))
     record.created(row)
     return row
+
+
+def free_key(collection: Collection) -> int | None:
+    """The lowest key that no character of the collection has; None where all are given away."""
+    taken = set(Character.objects.filter(collection=collection, key__isnull=False).values_list("key", flat=True))
+    return next((key for key in KEYS if key not in taken), None)
 
 
 def locked_faces(*, collection: Collection, faces: Iterable[Face | int]) -> list[Face]:

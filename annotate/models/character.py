@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from ingest.history_rules import HistoryRules
 from ingest.models import Collection
+
+KEYS = range(1, 10)  # digits of the keyboard
 
 
 class Character(models.Model):
@@ -15,14 +18,21 @@ class Character(models.Model):
     name = models.CharField(max_length=200)
     parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="outfits")
     created_at = models.DateTimeField(auto_now_add=True)
+    # The digit that means this character while one names faces. It is given once and stays until the row is gone.
+    key = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=(MinValueValidator(KEYS[0]), MaxValueValidator(KEYS[-1]))
+    )
     # Rises with every rename or merge; a form sends the one that it showed, and a stale one is refused.
     version = models.PositiveIntegerField(default=1)
 
     class Meta:
         ordering = ("name",)
-        constraints = (models.UniqueConstraint(fields=("collection", "name"), name="character_name_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("collection", "name"), name="character_name_once"),
+            models.UniqueConstraint(fields=("collection", "key"), name="character_key_once"),
+        )
 
-    history = HistoryRules(words={"parent": "{is} an outfit of {it}"})
+    history = HistoryRules(words={"parent": "{is} an outfit of {it}"}, places=frozenset({"key"}))
 
     def __str__(self) -> str:
         return self.name

@@ -16,6 +16,7 @@ from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
 from annotate.actions.naming import find
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
+from annotate.models.character import KEYS
 from annotate.models.face import MACHINES
 from annotate.naming.cast import Cast
 from annotate.queries.figures import appearances, by_origin, character_tags, face_figures, portraits
@@ -43,6 +44,7 @@ class Card:
 
     pk: int
     name: str
+    key: int | None
     parent: str
     n: int
     person: int
@@ -56,10 +58,10 @@ def characters(request: MemberRequest, collection: Collection) -> HttpResponse:
     """The cast."""
     cache_stamp = stamp(collection)
     figures = face_figures(collection, cache_stamp)
-    rows = Character.objects.filter(collection=collection).values_list("pk", "name", "parent__name").order_by()
+    rows = Character.objects.filter(collection=collection).values_list("pk", "name", "key", "parent__name").order_by()
     people = [
-        Card(pk, name, parent or "", figures.by_character.get(pk, 0), figures.by_person.get(pk, 0))
-        for pk, name, parent in rows
+        Card(pk, name, key, parent or "", figures.by_character.get(pk, 0), figures.by_person.get(pk, 0))
+        for pk, name, key, parent in rows
     ]
     people.sort(key=lambda person: (-person.n, person.name))
     other_names: dict[int, list[str]] = {}
@@ -100,6 +102,7 @@ def character(request: MemberRequest, collection: Collection, character_id: int)
     more = len(faces) > FACES_A_PAGE
     del faces[FACES_A_PAGE:]
     others = Character.objects.filter(collection=collection).exclude(pk=person.pk).order_by("name")
+    holders = dict(others.filter(key__isnull=False).values_list("key", "name"))
     into_key = as_int(request.GET.get("into"))
     into = others.filter(pk=into_key).first() if into_key is not None else None
     people = list(others.values_list("pk", "name", "parent_id"))
@@ -124,6 +127,9 @@ def character(request: MemberRequest, collection: Collection, character_id: int)
             before="outfit of ",
         ),
         "others": options((pk, name) for pk, name, _ in people),
+        "keys": options(
+            ((key, f"{key}, now {holders[key]}" if key in holders else str(key)) for key in KEYS), chosen=person.key
+        ),
         "into": into,
         "preview": actions.merge_preview(character=person) if into else None,
     }
@@ -205,7 +211,7 @@ def create(request: HttpRequest, collection: Collection) -> HttpResponse:
 @require_POST
 @errors_in_words
 def change(request: HttpRequest, collection: Collection, character_id: int) -> HttpResponse:
-    """Rename, alias, outfit, merge, or clear doubtful names; the form carries the version that its page showed."""
+    """Rename, alias, outfit, key, merge, or clear doubtful names; the form carries the version that its page showed."""
     person = get_object_or_404(Character, collection=collection, pk=character_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     seen = as_int(request.POST.get("version"))
@@ -221,6 +227,12 @@ def change(request: HttpRequest, collection: Collection, character_id: int) -> H
     elif action == "outfit_of":
         parent = as_int(request.POST.get("parent"))
         text = actions.set_parent(character=person, parent=parent, seen_version=seen, **common).summary
+    elif action == "key":
+        digit = request.POST.get("digit", "")
+        number = as_int(digit) if digit else None
+        if digit and number is None:
+            raise BadInput("Choose a digit from 1 to 9, or none.")
+        text = actions.set_key(character=person, digit=number, seen=request.POST.get("seen"), **common).summary
     elif action == "merge":
         target = _number(request, "into")
         text = actions.merge(character=person, into=target, seen_version=seen, **common).summary

@@ -92,24 +92,28 @@ def _after(rows: Any, position: str) -> Any:
 
 @dataclass(slots=True)
 class Person:
-    """One of the cast, with `n` faces and a portrait (a crop's name, or "")."""
+    """One of the cast, with `n` faces, the key that means it, and a portrait (a crop's name, or "")."""
 
     pk: int
     name: str
+    key: int | None
     n: int
     portrait: str
 
 
 def cast(collection: Collection, cache_stamp: str) -> list[Person]:
-    """The most frequent characters."""
+    """The most frequent characters and all that have a key, by frequency."""
 
     def make() -> list[Person]:
         counts = face_figures(collection, cache_stamp).by_character
-        people = list(Character.objects.filter(collection=collection).values_list("pk", "name"))
-        people.sort(key=lambda person: (-counts.get(person[0], 0), person[1]))
-        del people[CAST_MAX:]
-        faces = portraits(pk for pk, _ in people)
-        return [Person(pk, name, counts.get(pk, 0), faces.get(pk, "")) for pk, name in people]
+        rows = Character.objects.filter(collection=collection).values_list("pk", "name", "key")
+        people = [Person(pk, name, key, counts.get(pk, 0), "") for pk, name, key in rows]
+        people.sort(key=lambda person: (-person.n, person.name))
+        people = [person for place, person in enumerate(people) if place < CAST_MAX or person.key is not None]
+        crops = portraits(person.pk for person in people)
+        for person in people:
+            person.portrait = crops.get(person.pk, "")
+        return people
 
     return cached("cast", cache_stamp, make)
 

@@ -70,6 +70,7 @@ class Restorer:
         if reason := self._clear_missing(model, values, again=True):
             return reason
         row = row_from(model, values)
+        _clear_taken_places(row)
         if reason := _clash(row):
             return reason
         try:
@@ -133,6 +134,7 @@ class Restorer:
             return reason
         for name, value in values.items():
             setattr(row, name, from_json(model, name, value))
+        _clear_taken_places(row)
         before = dict(current)
         if hasattr(row, "version"):
             before["version"] = row.version
@@ -233,7 +235,17 @@ def _changes_by_itself(row: models.Model, name: str) -> bool:
     """Whether a field changes without an act of a person: time stamps, counters, computed fields."""
     rules = rules_of(type(row))
     field = row._meta.get_field(name)
-    return isinstance(field, models.DateTimeField) or name in {"version", *rules.derived, *rules.counted}
+    own = {"version", *rules.derived, *rules.counted, *rules.places}
+    return isinstance(field, models.DateTimeField) or name in own
+
+
+def _clear_taken_places(row: models.Model) -> None:
+    """Clear what another row of the collection has by now (not saved)."""
+    for name in rules_of(type(row)).places:
+        value, collection = getattr(row, name), getattr(row, "collection_id", None)
+        others = type(row)._default_manager.filter(**{name: value, "collection_id": collection}).exclude(pk=row.pk)
+        if value is not None and others.exists():
+            setattr(row, name, None)
 
 
 def _clash(row: models.Model) -> str:

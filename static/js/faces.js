@@ -1,5 +1,6 @@
 // Naming clusters by keyboard: one row is current; its name field takes the typing, Enter names and
 // goes to the next.
+import { meaning, nameFor } from "./lib/cast_keys.js";
 import { hasModifier } from "./lib/keyboard.js";
 import { neighbour } from "./lib/lists.js";
 
@@ -28,6 +29,33 @@ function fillName(field, name) {
   field.value = name;
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.focus();
+}
+
+// The persons that have a key, by digit.
+function cast() {
+  const members = document.querySelectorAll("#cast [data-cast-name][data-key]");
+  const person = (member) => ({
+    name: member.dataset.castName,
+    portrait: member.querySelector("img")?.src,
+  });
+  return new Map([...members].map((member) => [member.dataset.key, person(member)]));
+}
+
+// Whom a typed digit means, beside the field and before Enter.
+function showMeaning(field) {
+  const output = field.closest("form").querySelector("[data-meant]");
+  const meant = meaning(field.value, cast());
+  output.hidden = !meant;
+  if (!meant) return;
+  const label = document.createElement("span");
+  label.className = "clip";
+  label.textContent = meant.person?.name || `No character has the key ${meant.digit}.`;
+  output.replaceChildren(label);
+  if (!meant.person?.portrait) return;
+  const portrait = document.createElement("img");
+  portrait.src = meant.person.portrait;
+  portrait.alt = "";
+  output.prepend(portrait);
 }
 
 // How many faces of a row are left, and how many are taken out.
@@ -78,8 +106,7 @@ document.addEventListener("click", ({ target }) => {
   if (member && form) fillName(nameField(form), member.dataset.castName);
 });
 
-// Inside an empty name field the arrows change the row and the digits choose from the cast: nothing
-// typed is lost.
+// Inside an empty name field the arrows change the row.
 document.addEventListener("keydown", (event) => {
   const field = event.target.closest("[data-cluster] input[name=name], .loose input[name=name]");
   if (!field || event.isComposing || hasModifier(event)) return;
@@ -91,14 +118,29 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     field.value = field.dataset.guess;
   }
-  if (!field.value && /^[1-9]$/.test(event.key)) {
-    const member = document.querySelector(`[data-cast-name][data-key="${event.key}"]`);
-    if (member) {
-      event.preventDefault();
-      field.value = member.dataset.castName;
-    }
-  }
 });
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-cluster] input[name=name]")) showMeaning(target);
+});
+
+// A digit is sent as the name that it means; one that means nobody is not sent.
+document.addEventListener(
+  "submit",
+  (event) => {
+    const row = rowOf(event.target);
+    const field = row && nameField(row);
+    const meant = field && meaning(field.value, cast());
+    if (!meant) return;
+    if (meant.person) {
+      field.value = nameFor(field.value, { cast: cast() });
+    } else {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  },
+  { capture: true },
+);
 
 // Outside of fields: S skips, N says that what was taken out is no face, Enter goes to the name.
 document.addEventListener("keydown", (event) => {

@@ -163,7 +163,7 @@ def acts_of(name: str) -> list[str]:
         "faces_change": ["name", "confirm", "nobody", "not_a_face", "unname", "reference", "split", "outfit"],
         "cluster_change": ["name", "nobody", "split", "not_a_face", "merge"],
         "face_change": ["name", "nobody", "not_a_face", "is_face", "delete"],
-        "character_change": ["rename", "alias", "alias_remove", "outfit_of", "merge", "unname_under"],
+        "character_change": ["rename", "alias", "alias_remove", "outfit_of", "key", "merge", "unname_under"],
     }.get(name, [""])
 
 

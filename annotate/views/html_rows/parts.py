@@ -93,8 +93,8 @@ def tag_rows(tags: Iterable[Any], *, frames: str, may_pick: bool) -> str:
 
 
 def cards(people: Iterable[Any], *, files: str, characters: str) -> str:
-    """The cast: people with `pk`, `name`, `parent` (a name), `aliases`, `portrait`, `n` faces, `person` of them named
-    by a person, and `spark` (HTML of their bars). `characters` is what their addresses begin with."""
+    """Cards of people with `pk`, `name`, `key`, `parent` (a name), `aliases`, `portrait`, `n` faces, `person` of them
+    named by a person, and `spark` (HTML of their bars). `characters` is what their addresses begin with."""
     return render_macro("annotate/cards.html", "cards", people, files=files, characters=characters)
 
 

@@ -1,0 +1,64 @@
+"""Naming on the faces page, as its views answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotate.models import Character, Face
+from tests.annotate.views.conftest import Show
+from tests.pages import html_of
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+def url(name: str, show: Show, *args: int) -> str:
+    return reverse(name, args=[show.collection.pk, *args])
+
+
+def name_group(client: Client, show: Show, index: int, name: str, **more: Any) -> Any:
+    address = url("cluster_change", show, show.clusters[index].pk)
+    return client.post(address, {"act": "name", "name": name, **more}, headers=HTMX)
+
+
+def cast_of(client: Client, show: Show) -> list[tuple[str, int | None]]:
+    return [(person.name, person.key) for person in client.get(url("faces", show)).context["cast"]]
+
+
+def test_the_cast_comes_by_frequency_and_each_keeps_its_key(show: Show, as_bob: Client) -> None:
+    name_group(as_bob, show, 0, "Aoi", out=[show.faces[0].pk])
+    assert cast_of(as_bob, show) == [("Aoi", 1), ("KuraueHinata", None)]
+    name_group(as_bob, show, 1, "KuraueHinata")
+    assert cast_of(as_bob, show) == [("KuraueHinata", 2), ("Aoi", 1)]
+
+
+def test_whoever_has_a_key_is_in_the_cast_however_rare(show: Show, as_bob: Client) -> None:
+    for n in range(12):
+        who = Character.objects.create(collection=show.collection, name=f"Often {n}")
+        Face.objects.create(
+            collection=show.collection, frame=show.frames[0], left=0, top=0, right=1, bottom=1, character=who
+        )
+    Character.objects.create(collection=show.collection, name="Rare", key=4)
+    names = cast_of(as_bob, show)
+    assert names[-1] == ("Rare", 4)
+    assert ("KuraueHinata", None) not in names
+    page = html_of(as_bob.get(url("faces", show)))
+    assert 'data-key="4" data-help="Rare"' in " ".join(page.split())
+
+
+def test_a_key_is_set_on_the_characters_page(show: Show, as_bob: Client) -> None:
+    Character.objects.create(collection=show.collection, name="Aoi", key=2)
+    page = html_of(as_bob.get(url("character", show, show.hinata.pk)))
+    assert "2, now Aoi" in page
+    address = url("character_change", show, show.hinata.pk)
+    assert as_bob.post(address, {"act": "key", "digit": "2", "seen": ""}, headers=HTMX).status_code == 204
+    assert dict(Character.objects.values_list("name", "key")) == {"KuraueHinata": 2, "Aoi": None}
+    assert as_bob.post(address, {"act": "key", "digit": "3", "seen": ""}, headers=HTMX).status_code == 409
+    assert as_bob.post(address, {"act": "key", "digit": "x"}, headers=HTMX).status_code == 422
+    assert as_bob.post(address, {"act": "key", "digit": "99"}, headers=HTMX).status_code == 422
+    as_bob.post(address, {"act": "key", "digit": "", "seen": "2"})
+    assert not Character.objects.filter(key__isnull=False).exists()
