@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +15,12 @@ from django.utils import timezone
 from ingest import undoable
 from ingest.actions.row_values import snapshot
 from ingest.actions.undoing import Outcome, Restorer
-from ingest.errors import Conflict, KomaError
+from ingest.errors import BadInput, Conflict, KomaError
 from ingest.history_rules import rules_of
 from ingest.locking import hold
-from ingest.models import Collection, Operation, Revision
+from ingest.models import Collection, Frame, Operation, Revision
 
-__all__ = ["Recorder", "Undone", "operation", "settled_by", "snapshot", "undo", "undo_last"]
+__all__ = ["Recorder", "Undone", "operation", "settled_by", "snapshot", "undo", "undo_last", "undone_on"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ REASONS_SHOWN = 3
 Summary = str | Callable[[], str]  # of what was done, in words
 Settle = Callable[[Operation, Sequence[Revision]], None]
 _settlers: dict[str, Settle] = {}
+Subject = Callable[[int], models.Q]  # of a row's key (0 where the page is of no row) -> operations
+_subjects: dict[str, Subject] = {}
+PLACE = re.compile(r"([a-z]+)(?::([0-9]{1,18}))?")
 
 
 def settled_by(label: str, settle: Settle) -> None:
@@ -37,6 +41,20 @@ def settled_by(label: str, settle: Settle) -> None:
     It is called inside the operation's transaction, also for an undo, so counters cannot drift.
     """
     _settlers[label] = settle
+
+
+def undone_on(page: str, subject: Subject) -> None:
+    """Register which operations a page is about: there `undo_last` takes back no others."""
+    _subjects[page] = subject
+
+
+def changes_of(*, frame_id: int) -> models.Q:
+    """Operations that changed a frame or something on it."""
+    revisions = models.Q(frame_id=frame_id) | models.Q(model=Frame._meta.label, object_id=frame_id)
+    return models.Q(pk__in=Revision.objects.filter(revisions).values("operation"))
+
+
+undone_on("frame", lambda key: changes_of(frame_id=key))
 
 
 class Recorder:
@@ -155,19 +173,23 @@ def undo(target: Operation, *, by: Any) -> Undone:
     return Undone(record.operation, skipped, tuple(reasons))
 
 
-def undo_last(*, collection: Collection, by: Any) -> Undone:
+def undo_last(*, collection: Collection, by: Any, place: str = "") -> Undone:
     """Undo the person's own newest operation that is not undone yet; KomaError when there is none.
+
+    `place` is the page where the person is ("faces", "frame:12"); only what that page is about is taken back there.
 
     An operation that can no longer be undone raises Conflict and is skipped from then on, so that the next call takes
     the one before it.
     """
     last = (
-        Operation.objects.filter(collection=collection, by=by, undone_at=None, undoes=None, passed_at=None)
+        Operation.objects.filter(
+            _subject(place), collection=collection, by=by, undone_at=None, undoes=None, passed_at=None
+        )
         .filter(models.Exists(Revision.objects.filter(operation=models.OuterRef("pk"))))  # adding a film has none
         .first()
     )
     if last is None:
-        raise KomaError("Nothing left to undo.")
+        raise KomaError("Nothing left to undo on this page." if place else "Nothing left to undo.")
     try:
         return undo(last, by=by)
     except Conflict as error:
@@ -175,6 +197,17 @@ def undo_last(*, collection: Collection, by: Any) -> Undone:
         reason = f"“{last.summary}” can no longer be undone. {error.message}"
         text = f"{reason} The next undo takes back your change before that."
         raise Conflict(text) from error
+
+
+def _subject(place: str) -> models.Q:
+    """The operations that the page `place` is about; BadInput for a page that nobody registered."""
+    if not place:
+        return models.Q()
+    match = PLACE.fullmatch(place)
+    subject = _subjects.get(match[1]) if match else None
+    if match is None or subject is None:
+        raise BadInput("Page not found.")
+    return subject(int(match[2] or 0))
 
 
 def _reasons(outcomes: Sequence[Outcome | str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.contrib import messages
 from django.db.models import Exists, OuterRef
 from django.http import HttpResponse, HttpResponseRedirect
@@ -14,7 +16,7 @@ from ingest.actions import history
 from ingest.models import Collection, Operation, Revision, Role
 from ingest.params import as_int
 from ingest.views import html_rows
-from ingest.views.responses import came_from, errors_in_words, is_partial
+from ingest.views.responses import came_from, errors_in_words, is_partial, toast
 
 PAGE = 60
 FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", "undoes_id", "has_rows")
@@ -24,14 +26,22 @@ FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", 
 @require_POST
 @errors_in_words
 def undo(request: MemberRequest, collection: Collection, operation_id: int | None = None) -> HttpResponse:
-    """Undo the user's last operation, or the given one (their own; leads may undo anybody's)."""
+    """Undo the user's last operation, or the given one (their own; leads may undo anybody's).
+
+    With `place`, the last one that this page is about. A page that sends `stays` gets the event `undone` with the key
+    of the undo and updates itself; any other is reloaded.
+    """
     if operation_id is None:
-        done = history.undo_last(collection=collection, by=request.user)
+        done = history.undo_last(collection=collection, by=request.user, place=request.POST.get("place", ""))
     else:
         rows = Operation.objects.filter(collection=collection)
         if not request.can_lead:
             rows = rows.filter(by_id=request.user.pk)
         done = history.undo(get_object_or_404(rows, pk=operation_id), by=request.user)
+    if is_partial(request) and "stays" in request.POST:
+        response = HttpResponse(status=204)
+        response.headers["HX-Trigger"] = json.dumps({"undone": {"operation": done.operation.pk}})
+        return toast(response, done.words)
     messages.success(request, done.words)
     if is_partial(request):
         response = HttpResponse(status=204)

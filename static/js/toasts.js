@@ -58,10 +58,19 @@ function showSendError() {
   showToast({ error: true, text });
 }
 
+// On a page about one thing only changes to that are taken back. A page that updates itself handles
+// the event.
+function undo() {
+  const place = document.querySelector("[data-place]")?.dataset.place || "";
+  const asks = new CustomEvent("koma:undo", { cancelable: true, detail: { place } });
+  if (!document.dispatchEvent(asks)) return;
+  htmx.ajax("POST", document.body.dataset.undoUrl, { swap: "none", values: { place } });
+}
+
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) event.target.closest(".toast").remove();
   if (event.target.closest("[data-undo]") && document.body.dataset.undoUrl) {
-    htmx.ajax("POST", document.body.dataset.undoUrl, { swap: "none" });
+    undo();
   }
 });
 document.body.addEventListener("toast", (event) => showToast(event.detail));

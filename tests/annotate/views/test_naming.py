@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import Character, Face
+from ingest.models import Operation
 from tests.annotate.views.conftest import Show
 from tests.pages import html_of
 
@@ -62,3 +64,17 @@ def test_a_key_is_set_on_the_characters_page(show: Show, as_bob: Client) -> None
     assert as_bob.post(address, {"act": "key", "digit": "99"}, headers=HTMX).status_code == 422
     as_bob.post(address, {"act": "key", "digit": "", "seen": "2"})
     assert not Character.objects.filter(key__isnull=False).exists()
+
+
+def test_an_undo_of_a_page_that_stays_tells_it_which_one_it_was(show: Show, as_bob: Client) -> None:
+    name_group(as_bob, show, 0, "Aoi")
+    as_bob.post(url("frame_tags", show, show.frames[0].pk), {"add": "smile"}, headers=HTMX)
+    answer = as_bob.post(url("undo", show), {"place": "faces", "stays": "1"}, headers=HTMX)
+    assert "HX-Refresh" not in answer.headers
+    events = json.loads(answer.headers["HX-Trigger"])
+    undone = Operation.objects.get(pk=events["undone"]["operation"])
+    assert (undone.kind, events["toast"]["text"]) == ("undo", "Undone: 3 faces named Aoi")
+    assert not Character.objects.filter(name="Aoi").exists()
+    again = as_bob.post(url("undo", show), {"place": "faces", "stays": "1"}, headers=HTMX)
+    assert "Nothing left to undo on this page" in again.headers["HX-Trigger"]
+    assert as_bob.post(url("undo", show), {"place": "nowhere"}, headers=HTMX).status_code == 422
