@@ -15,7 +15,7 @@ export function showToast({ text, error = false, undo = false }) {
   if (undo) {
     // Undo takes the newest change: an older toast would name one thing and take back another.
     for (const older of container().querySelectorAll("[data-undo]")) older.remove();
-    toast.append(createButton("Undo ", "undo", "Z"));
+    toast.append(createButton("Undo ", "undo", "Ctrl+Z"));
   }
   const close = createButton("✕", "close");
   close.setAttribute("aria-label", "Close");
@@ -60,7 +60,7 @@ function showSendError() {
 
 // On a page about one thing only changes to that are taken back. A page that updates itself handles
 // the event.
-function undo() {
+function sendUndo() {
   const place = document.querySelector("[data-place]")?.dataset.place || "";
   const asks = new CustomEvent("koma:undo", { cancelable: true, detail: { place } });
   if (!document.dispatchEvent(asks)) return;
@@ -70,7 +70,7 @@ function undo() {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) event.target.closest(".toast").remove();
   if (event.target.closest("[data-undo]") && document.body.dataset.undoUrl) {
-    undo();
+    sendUndo();
   }
 });
 document.body.addEventListener("toast", (event) => showToast(event.detail));

@@ -42,6 +42,21 @@ test("in a text field only Escape does something: it leaves the field", () => {
   });
 });
 
+test("Ctrl+Z undoes everywhere but where text was typed", () => {
+  const undo = { action: "press", key: "Ctrl+z" };
+  const field = (more) => ({ ...TEXT, value: "", defaultValue: "", ...more });
+  assert.deepEqual(pageAction(pressed("z", { ctrlKey: true }), onPage), undo);
+  assert.deepEqual(pageAction(pressed("Z", { metaKey: true }), onPage), undo);
+  assert.deepEqual(pageAction(pressed("z", { ctrlKey: true, target: field() }), onPage), undo);
+  for (const more of [{ value: "Ao" }, { defaultValue: "a caption that was emptied" }]) {
+    const target = field(more);
+    assert.equal(pageAction(pressed("z", { ctrlKey: true, target }), onPage), null);
+  }
+  assert.equal(pageAction(pressed("z", { ctrlKey: true }), { dialogIsOpen: true }), null);
+  assert.equal(pageAction(pressed("z", { ctrlKey: true, shiftKey: true }), onPage), null, "redo");
+  assert.equal(keyLabel("Ctrl+z"), "Ctrl+Z");
+});
+
 test("Enter and Space press what has the focus", () => {
   for (const key of ["Enter", " "]) {
     assert.equal(pageAction(pressed(key, { target: BUTTON }), onPage), null);

@@ -8,6 +8,8 @@ const LABELS = {
   Enter: "↵",
   " ": "Space",
   Escape: "Esc",
+  Delete: "Del",
+  "Ctrl+z": "Ctrl+Z",
 };
 // Steps through a grid: by arrows, or as in vi.
 const SIDEWAYS = { ArrowRight: 1, l: 1, ArrowLeft: -1, h: -1 };
@@ -27,13 +29,31 @@ export function usesKeysItself({ tagName, type }) {
   return /^(INPUT|TEXTAREA|SELECT)$/.test(tagName) && type !== "checkbox";
 }
 
+// Ctrl+Z, on a Mac also Cmd+Z.
+function isUndo({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  return (ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "z";
+}
+
+// Whether the browser's own undo has something to take back here: a field that holds text or held
+// some.
+function holdsText(field) {
+  return (
+    isTextField(field) && Boolean(field.value || field.defaultValue || field.isContentEditable)
+  );
+}
+
 export const keyLabel = (key) => LABELS[key] || key.toUpperCase();
 
 // What the page does with a key: {action: "leave-field"}, {action: "press", key} (a control with
-// this data-key), or null: nothing, because a field, a dialog, an input method or the browser takes
+// this data-key; "Ctrl+z" is the only one with a modifier), or null: nothing, because a field, a dialog, an input method or the browser takes
 // it.
 export function pageAction(event, { dialogIsOpen }) {
-  if (event.defaultPrevented || event.isComposing || hasModifier(event)) return null;
+  if (event.defaultPrevented || event.isComposing) return null;
+  if (isUndo(event)) {
+    const isTaken = dialogIsOpen || holdsText(event.target);
+    return isTaken ? null : { action: "press", key: "Ctrl+z" };
+  }
+  if (hasModifier(event)) return null;
   if (isTextField(event.target)) return event.key === "Escape" ? { action: "leave-field" } : null;
   if (dialogIsOpen) return null;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from annotate.actions import faces
-from annotate.models import Face
+from annotate.actions import faces, tags
+from annotate.models import Face, FrameTag
 from ingest.models import Operation
 from tests.annotate.views.conftest import Show
 
@@ -55,7 +55,8 @@ def test_a_drawn_box_is_undone_by_its_key(show: Show, frame_page: Any) -> None:
 def test_a_moved_box_is_undone_by_its_key_and_the_next_press_takes_what_was_before(
     show: Show, bob: User, frame_page: Any
 ) -> None:
-    faces.nobody(collection=show.collection, faces=[show.faces[5]], by=bob)
+    tags.add(collection=show.collection, frames=[show.frames[0]], names=["smile"], by=bob)
+    faces.nobody(collection=show.collection, faces=[show.faces[5]], by=bob)  # on another frame
     box = frame_page.locator("#canvas .box")
     before = box.get_attribute("style")
     box.click()
@@ -68,5 +69,6 @@ def test_a_moved_box_is_undone_by_its_key_and_the_next_press_takes_what_was_befo
     face = Face.objects.get(pk=show.faces[0].pk)
     assert (face.left, face.top, face.crop) == (0.1, 0.1, show.faces[0].crop)
     undo_by_key(frame_page)
-    assert Face.objects.get(pk=show.faces[5].pk).state == "face"
-    assert not Operation.objects.filter(undone_at=None, undoes=None).exists()
+    assert not FrameTag.objects.filter(frame=show.frames[0], tag__name="smile").exists()
+    assert Operation.objects.get(undone_at=None, undoes=None).kind == "faces.nobody"
+    assert Face.objects.get(pk=show.faces[5].pk).state == "nobody"
