@@ -20,9 +20,10 @@ from annotate.queries.figures import CLUSTER_MIN, face_figures, portraits, waiti
 from annotate.views.html_rows import parts
 from annotate.views.html_rows.cluster_rows import add_rows
 from annotate.views.html_rows.parts import bases
+from ingest import humane
 from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput, Stale
-from ingest.models import Collection, Role
+from ingest.models import Collection, Operation, Revision, Role
 from ingest.params import as_int, as_ints
 from ingest.stamp import cached, stamp
 from ingest.views.once import key_of
@@ -35,32 +36,58 @@ CAST_MAX = 12
 
 @member_view()
 def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
-    """Clusters with faces that wait for a name, then loose faces."""
+    """Clusters with faces that wait for a name, then loose faces.
+
+    For scripts a part of it: the rows behind `after`, or what the undo `undone` brought back.
+    """
     cache_stamp = stamp(collection)
-    rows = waiting_clusters(collection).select_related("guess")
-    rows = _after(rows, request.GET.get("after", "")).order_by("-purity", "number")
-    page = list(rows[: CLUSTERS_A_PAGE + 1])
+    undone = as_int(request.GET.get("undone"))
+    if is_partial(request) and undone is not None:
+        return _undone(request, collection, undone)
+    rows = _in_order(waiting_clusters(collection).select_related("guess"))
+    page = list(_after(rows, request.GET.get("after", ""))[: CLUSTERS_A_PAGE + 1])
     more = len(page) > CLUSTERS_A_PAGE
     page = page[:CLUSTERS_A_PAGE]
-    can_edit = request.can_edit
     labels = collection.episodes.labels()
-    add_rows(request, collection, page, labels=labels, can_edit=can_edit)
-    alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)
-    loose = Face.objects.filter(alone, collection=collection).unnamed().order_by("-score", "pk")
-    fields = ("pk", "frame_id", "crop", "version", *parts.PLACE)
-    left = [] if more else list(loose.values_list(*fields, named=True)[:LOOSE_MAX])
-    places = bases(collection)
+    add_rows(request, collection, page, labels=labels, can_edit=request.can_edit)
     context = {
         "section": "faces",
         "clusters": page,
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
-        "loose": parts.pick_crops(left, places, named=False),
-        "told": _suggested_names(left),
-        "cast": _cast_by_age(collection, cache_stamp),
-        "episodes": list(labels),
-        "can_edit": can_edit,
+        "can_edit": request.can_edit,
     }
-    return render(request, "annotate/faces.html", context | places | _summary(collection, cache_stamp))
+    context |= {"loose": "", "told": []} if more else _loose_faces(collection)
+    if is_partial(request):
+        return render(request, "annotate/faces.html#more", context)
+    context |= {"cast": cast(collection, cache_stamp), "episodes": list(labels)} | bases(collection)
+    return render(request, "annotate/faces.html", context | _summary(collection, cache_stamp))
+
+
+def _loose_faces(collection: Collection) -> dict[str, Any]:
+    """The faces that are in no group, as HTML, and who they may be."""
+    alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)
+    rows = Face.objects.filter(alone, collection=collection).unnamed().order_by("-score", "pk")
+    fields = ("pk", "frame_id", "crop", "version", *parts.PLACE)
+    shown = list(rows.values_list(*fields, named=True)[:LOOSE_MAX])
+    return {"loose": parts.pick_crops(shown, bases(collection), named=False), "told": _suggested_names(shown)}
+
+
+def _undone(request: MemberRequest, collection: Collection, operation_id: int) -> HttpResponse:
+    """The clusters whose faces an undo brought back, the keys of those that it deleted, and all that follows."""
+    operation = get_object_or_404(Operation, collection=collection, pk=operation_id, kind="undo")
+    revisions = Revision.objects.filter(operation=operation)
+    changed = revisions.filter(model=Face._meta.label).values("object_id")
+    touched = Face.objects.filter(collection=collection, pk__in=changed, cluster__isnull=False).values("cluster")
+    rows = waiting_clusters(collection).filter(pk__in=touched).select_related("guess")
+    page = list(_in_order(rows)[:CLUSTERS_A_PAGE])
+    add_rows(request, collection, page, labels=collection.episodes.labels(), can_edit=request.can_edit)
+    deleted = revisions.filter(model=FaceCluster._meta.label, after__isnull=True)
+    context = {
+        "clusters": page,
+        "gone": list(deleted.values_list("object_id", flat=True)),
+    }
+    context |= _around(collection) | _loose_faces(collection)
+    return render(request, "annotate/faces.html#undone", context | {"can_edit": request.can_edit})
 
 
 def _suggested_names(rows: list[Any]) -> list[tuple[str, list[int]]]:
@@ -76,6 +103,10 @@ def _suggested_names(rows: list[Any]) -> list[tuple[str, list[int]]]:
 def _summary(collection: Collection, cache_stamp: str) -> dict[str, Any]:
     """The figures above the rows."""
     return {"counts": face_figures(collection, cache_stamp), "total": waiting_clusters_count(collection, cache_stamp)}
+
+
+def _in_order(clusters: Any) -> Any:
+    return clusters.order_by("-purity", "number")
 
 
 def _after(rows: Any, position: str) -> Any:
@@ -118,11 +149,6 @@ def cast(collection: Collection, cache_stamp: str) -> list[Person]:
     return cached("cast", cache_stamp, make)
 
 
-def _cast_by_age(collection: Collection, cache_stamp: str) -> list[Person]:
-    """The cast beside the rows: the key of a character stays the same while faces are named."""
-    return sorted(cast(collection, cache_stamp), key=lambda person: person.pk)
-
-
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
@@ -132,6 +158,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
     out = as_ints(request.POST.getlist("out"))
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     action = request.POST.get("act", "name")
+    added: list[FaceCluster] = []
     if action == "name":
         name = request.POST.get("name", "").strip()
         if not name:
@@ -143,22 +170,29 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
             raise
     elif action == "nobody":
         text = clusters.nobody(cluster=cluster, **common).summary
-    elif action in ("split", "not_a_face"):
-        text = _change_some(request, cluster, out, action=action, common=common)
+    elif action == "split":
+        _require_faces(out)
+        added = [clusters.split(cluster=cluster, faces=out, **common)]
+        text = f"{humane.count(len(out), 'face')} split off as group {added[0].number}"
+    elif action == "not_a_face":
+        _require_faces(out)
+        text = face_actions.not_a_face(faces=out, **common).summary
     else:
         raise BadInput("Choose what to do with the group.")
     claims.release(collection=collection, kind=ItemKind.CLUSTER, item=cluster.pk, by=request.user)
     if not is_partial(request):
         return success(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
     left = list(FaceCluster.objects.filter(pk=cluster.pk).select_related("guess"))
-    add_rows(request, collection, left, labels=collection.episodes.labels(), can_edit=True)
+    add_rows(request, collection, [*left, *added], labels=collection.episodes.labels(), can_edit=True)
     context = {
+        "added": next((row for row in added if row.size >= CLUSTER_MIN), None),
         "cluster": left[0] if left and left[0].waiting and action != "name" else None,  # type: ignore[attr-defined]
         "gone": cluster,
         "text": text,
     }
-    context |= _around(collection)
-    return toast(render(request, "annotate/faces.html#row", context), text, undo=True)
+    if out:  # they may be in no group now
+        context |= {"taken_out": True} | _loose_faces(collection)
+    return toast(render(request, "annotate/faces.html#row", context | _around(collection)), text, undo=True)
 
 
 def _around(collection: Collection) -> dict[str, Any]:
@@ -167,22 +201,16 @@ def _around(collection: Collection) -> dict[str, Any]:
     context = {
         "collection": collection,
         "can_edit": True,
-        "cast": _cast_by_age(collection, cache_stamp),
+        "cast": cast(collection, cache_stamp),
         "episodes": list(collection.episodes.labels()),
         "oob": True,
     }
     return context | bases(collection) | _summary(collection, cache_stamp)
 
 
-def _change_some(
-    request: HttpRequest, cluster: FaceCluster, out: list[int], *, action: str, common: dict[str, Any]
-) -> str:
-    if not out:
+def _require_faces(chosen: list[int]) -> None:
+    if not chosen:
         raise BadInput("Select the faces first.")
-    if action == "split":
-        new_cluster = clusters.split(cluster=cluster, faces=out, **common)
-        return f"{len(out)} faces split off as group {new_cluster.number}"
-    return face_actions.not_a_face(faces=out, **common).summary
 
 
 def faces_shown(request: HttpRequest) -> tuple[list[int], dict[int, int]]:
@@ -203,8 +231,7 @@ def faces_shown(request: HttpRequest) -> tuple[list[int], dict[int, int]]:
 def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     """What one does with chosen faces: name, confirm, is not, nobody, no face, reference, split off as a character."""
     ids, versions = faces_shown(request)
-    if not ids:
-        raise BadInput("Select the faces first.")
+    _require_faces(ids)
     # Foreign faces are not found, whoever asks.
     chosen = list(Face.objects.filter(collection=collection, pk__in=ids).select_related("character"))
     if len(chosen) != len(set(ids)):
@@ -236,6 +263,6 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     back = as_int(request.POST.get("back"))
     to = reverse("faces", args=[collection.pk]) if back is None else reverse("character", args=[collection.pk, back])
     if is_partial(request):
-        context = {"faces": chosen} | _around(collection)
-        return toast(render(request, "annotate/faces.html#selected", context), text, undo=True)
+        context = _around(collection) | _loose_faces(collection)
+        return toast(render(request, "annotate/faces.html#named", context), text, undo=True)
     return success(request, text, to=to, undo=True)

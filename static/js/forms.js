@@ -12,6 +12,12 @@ export function expectAgain(submissions) {
   for (const [mark, key] of submissions) unanswered.set(mark, key);
 }
 
+// The key under which the submission with this fingerprint is sent, now and until it is answered.
+export function keyFor(mark) {
+  if (!unanswered.has(mark)) unanswered.set(mark, newKey());
+  return unanswered.get(mark);
+}
+
 export function hasAnswer(xhr) {
   return isAnswered({ status: xhr.status, redirect: xhr.getResponseHeader("HX-Redirect") });
 }
@@ -67,5 +73,5 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.xhr.status === 409 && detail.target.id === "both") detail.shouldSwap = true;
 });
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
-  if (detail.target.id === "both" && !detail.target.open) detail.target.showModal();
+  if (detail.target?.id === "both" && !detail.target.open) detail.target.showModal();
 });

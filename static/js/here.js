@@ -51,9 +51,8 @@ function draw({ people, held }) {
   for (const row of document.querySelectorAll("[data-cluster]")) {
     drawHolder(row, held[clusterOf(row)]);
   }
-  const next = document.querySelector("[data-go='1']");
   const isHeld = currentRow()?.hasAttribute("data-held");
-  if (!activeAt && next && isHeld) next.click(); // begin where nobody is
+  if (!activeAt && isHeld) document.dispatchEvent(new Event("koma:skip")); // begin where nobody is
 }
 
 async function ask() {

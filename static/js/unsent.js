@@ -9,27 +9,39 @@ import { showToast } from "./toasts.js";
 const TECHNICAL_FIELDS = ["key", "seen", "version", "page"];
 const MAX_SHOWN_LETTERS = 60;
 const JUST_SENT = `${SENT}.count`;
+const underway = new Set(); // keys of entries that this page is sending
 
 // Oldest first: {key, path, act, fields, at}. `act` is the submission's fingerprint, `fields` pairs
 // of name and value.
 function unsent() {
   return keysWith(UNSENT)
+    .filter((key) => !underway.has(key))
     .map((key) => ({ key, ...readJson(localStorage, key) }))
     .toSorted((first, second) => first.at - second.at);
+}
+
+function write({ path, mark, formData }) {
+  const fields = [...formData].filter(
+    ([name, value]) => name !== "csrfmiddlewaretoken" && typeof value === "string",
+  );
+  const entry = { path, act: mark, fields, at: Date.now() };
+  writeJson(localStorage, UNSENT + formData.get("key"), entry);
+}
+
+// An answer that waits for its turn: it outlives this page, and is offered if it is never sent.
+export function keepWhileUnderway(submission) {
+  if (!user) return;
+  underway.add(UNSENT + submission.formData.get("key"));
+  write(submission);
 }
 
 function keepUnanswered({ detail }) {
   const { komaFingerprint, formData, path } = detail.requestConfig;
   if (!komaFingerprint) return;
   const key = UNSENT + formData.get("key");
-  if (hasAnswer(detail.xhr)) {
-    localStorage.removeItem(key);
-  } else {
-    const fields = [...formData].filter(
-      ([name, value]) => name !== "csrfmiddlewaretoken" && typeof value === "string",
-    );
-    writeJson(localStorage, key, { path, act: komaFingerprint, fields, at: Date.now() });
-  }
+  underway.delete(key);
+  if (hasAnswer(detail.xhr)) localStorage.removeItem(key);
+  else write({ path, mark: komaFingerprint, formData });
   draw();
 }
 
@@ -67,11 +79,16 @@ function post({ path, fields }) {
   return fetch(path, { method: "POST", body, headers });
 }
 
+// Both answers to one question, of which a person chooses.
+export function showBoth(html) {
+  const dialog = document.getElementById("both");
+  htmx.swap(dialog, html, { swapStyle: "innerHTML" });
+  if (!dialog.open) dialog.showModal();
+}
+
 async function showRefusal(response, toast) {
   if (response.headers.get("HX-Retarget") === "#both") {
-    const dialog = document.getElementById("both");
-    htmx.swap(dialog, await response.text(), { swapStyle: "innerHTML" });
-    dialog.showModal();
+    showBoth(await response.text());
   } else {
     showError(toast?.text || `Server error ${response.status}; this answer was refused.`);
   }

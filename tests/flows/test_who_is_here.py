@@ -70,6 +70,7 @@ def test_rows_that_somebody_is_naming_are_marked_and_skipped(
     first.toast("3 faces named Aoi")
     second.refusals_meant = True
     row(his, show.clusters[1]).locator("input[name=name]").press("Enter")
+    row(his, show.clusters[1]).get_by_role("button", name="Compare").click()
     his.locator("dialog#both dd", has_text="Kokona").wait_for()
 
 
