@@ -78,7 +78,11 @@ def cluster(
     joined = _join(centres, merge_distance) if len(centres) > 1 else np.zeros(1, np.int64)
     label = joined[leader]
     return _numbered(
-        points, label if track is None else label[track], keep_apart=keep_apart, merge_distance=merge_distance
+        points,
+        label if track is None else label[track],
+        track=track,
+        keep_apart=keep_apart,
+        merge_distance=merge_distance,
     )
 
 
@@ -151,7 +155,14 @@ def _join(centres: FloatArray, distance: float) -> IntArray:
     return np.asarray(fcluster(tree, t=distance, criterion="distance"), np.int64) - 1
 
 
-def _numbered(points: FloatArray, label: IntArray, *, keep_apart: IntArray | None, merge_distance: float) -> Clusters:
+def _numbered(
+    points: FloatArray,
+    label: IntArray,
+    *,
+    track: IntArray | None,
+    keep_apart: IntArray | None,
+    merge_distance: float,
+) -> Clusters:
     """Number clusters by falling size (then by first face) and measure their purity."""
     sizes = np.bincount(label)
     first = np.full(len(sizes), len(label))
@@ -161,20 +172,31 @@ def _numbered(points: FloatArray, label: IntArray, *, keep_apart: IntArray | Non
     new[order] = np.arange(len(order))
     renumbered = new[label]
     size = sizes[order].astype(np.int64)
-    return Clusters(
-        renumbered, measured(points, renumbered, keep_apart=keep_apart, merge_distance=merge_distance), size
-    )
+    purity = measured(points, renumbered, track=track, keep_apart=keep_apart, merge_distance=merge_distance)
+    return Clusters(renumbered, purity, size)
 
 
 def measured(
-    points: FloatArray, label: IntArray, *, keep_apart: IntArray | None = None, merge_distance: float = MERGE_DISTANCE
+    points: FloatArray,
+    label: IntArray,
+    *,
+    track: IntArray | None = None,
+    keep_apart: IntArray | None = None,
+    merge_distance: float = MERGE_DISTANCE,
 ) -> FloatArray:
     """Purity [clusters] of points [N, d] with labels 0, 1, ... without gaps: which fit, see `purity_of`.
 
-    A face fits that would join the others (`join`) and stands beside none of them in a picture (`apart`).
+    A face fits that would join the others (`join`) and stands beside none of them in a picture (`keep_apart`). As in
+    `cluster`, the faces of a track are one person anyway: their mean is compared with those of the other tracks.
     """
     size = np.bincount(label)
-    fitting = _distance_to_others(points, label, size) <= merge_distance
+    person = np.arange(len(label))
+    if track is not None:
+        person = np.unique(np.stack([label, track], axis=1), axis=0, return_inverse=True)[1].ravel()
+    label_of_person = np.empty(int(person.max()) + 1, np.int64)
+    label_of_person[person] = label
+    distances = _distance_to_others(means(points, person), label_of_person, np.bincount(label_of_person))
+    fitting = distances[person] <= merge_distance
     if keep_apart is not None:
         fitting &= ~_beside_another(label, keep_apart)
     return purity_of(np.bincount(label, weights=fitting), size)

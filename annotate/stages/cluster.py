@@ -155,9 +155,11 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         if rows:
             at_home = np.flatnonzero(places != clustering.NOBODY)
             everybody = [*(key for key, _ in rows), *(batch[row] for row in at_home)]
+            all_points = np.concatenate([inside, points[at_home]])
             purity = clustering.measured(
-                np.concatenate([inside, points[at_home]]),
+                all_points,
                 np.concatenate([owner, places[at_home]]),
+                track=vectors.tracks_of(everybody, all_points),
                 keep_apart=np.array([frames[key] for key in everybody], np.int64),
                 merge_distance=self.params.merge_distance,
             )

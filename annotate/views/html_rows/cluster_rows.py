@@ -20,7 +20,8 @@ from ingest.views.macros import render_macro
 CROPS_A_ROW = 32
 WHAT_PURITY_IS = (
     "Share of faces that look like the others of their group and never appear in one picture with them, pulled "
-    "towards 50 % for small groups (all of 2: 83 %; all of 10: 95 %). Whether it is one character is for you to check."
+    "towards 50 % for small groups (all of 2: 83 %; all of 10: 95 %). Faces that follow each other in a shot count as "
+    "one. Whether it is one character is for you to check."
 )
 SUGGESTIONS_SHOWN = 3  # names a row by files and tags
 LIKELY, DOUBTFUL = 80, 40  # percent of purity

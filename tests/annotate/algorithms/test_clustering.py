@@ -63,10 +63,21 @@ def test_a_face_fits_that_would_join_the_others_of_its_cluster():
     points = np.array([[0.0, 0], [0, 0], [1, 0]], np.float32)
     label, size = np.zeros(3, np.int64), np.array([3])
     assert c._distance_to_others(points, label, size) == pytest.approx([0.5**0.5, 0.5**0.5, 1.0])
-    track = np.zeros(3, np.int64)  # one person by the track, whatever they look like
-    assert c.cluster(points, track=track, merge_distance=0.9).purity[0] == pytest.approx(2.5 / 4)
-    assert c.cluster(points, track=track, merge_distance=1.1).purity[0] == pytest.approx(3.5 / 4)
-    assert c.cluster(points, track=track, merge_distance=0.6).purity[0] == pytest.approx(0.5 / 4)
+    for merge_distance, fitting in ((0.9, 2), (1.1, 3), (0.6, 0)):
+        assert c.measured(points, label, merge_distance=merge_distance)[0] == pytest.approx((fitting + 0.5) / 4)
+
+
+def test_faces_of_a_track_are_one_person_whatever_they_look_like():
+    points = np.array([[0.0, 0], [0, 0], [1, 0]], np.float32)
+    assert c.cluster(points, track=np.zeros(3, np.int64), merge_distance=0.1).purity[0] == pytest.approx(3.5 / 4)
+    # Two tracks that scatter round middles near each other, and a third that is somebody else.
+    around = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
+    points = np.concatenate([around, around + 0.2, around + np.float32([9, 0])]).astype(np.float32)
+    track, label = np.repeat([0, 1, 2], 4), np.repeat([0, 0, 1], 4)
+    assert c.measured(points, label, track=track, merge_distance=0.5) == pytest.approx([8.5 / 9, 4.5 / 5])
+    assert c.measured(points, label, merge_distance=0.5) == pytest.approx([0.5 / 9, 0.5 / 5])
+    together = np.zeros(12, np.int64)
+    assert c.measured(points, together, track=track, merge_distance=0.5)[0] == pytest.approx(0.5 / 13)
 
 
 def test_two_faces_of_one_picture_make_a_cluster_doubtful():
