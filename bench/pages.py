@@ -45,7 +45,7 @@ def pages(collection: Collection) -> list[Page]:
     people = list(Character.objects.filter(collection=collection))
     episodes = list(collection.episodes.values_list("pk", flat=True))
     marks = [f"after={episode}.{19 * index}" for episode in episodes for index in (30, 400, 900)]
-    groups = list(FaceCluster.objects.filter(collection=collection).order_by("-purity")[500::100])
+    groups = list(FaceCluster.objects.filter(collection=collection).order_by("-size")[500::100])
     faces = Face.objects.filter(collection=collection, state="face", character__parent=None)
     late = faces.filter(confidence__lt=0.3).order_by("pk")[:4000:100]
     operations = Operation.objects.filter(collection=collection).count()
@@ -56,7 +56,7 @@ def pages(collection: Collection) -> list[Page]:
         ("episodes", [f"{here}/episodes/"], {}),
         ("one episode", [f"{here}/episodes/{episode}/" for episode in episodes], {}),
         ("faces", [f"{here}/faces/"], {}),
-        ("faces, deep", [f"{here}/faces/?after={group.purity!r}:{group.number}" for group in groups], {}),
+        ("faces, deep", [f"{here}/faces/?after={group.size * group.purity!r}:{group.number}" for group in groups], {}),
         ("characters", [f"{here}/characters/"], {}),
         ("one character", character_urls, {}),
         ("one character, least sure", [f"{address}?order=doubtful" for address in character_urls], {}),

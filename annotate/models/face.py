@@ -30,11 +30,13 @@ class FaceCluster(models.Model):
     )
 
     class Meta:
-        ordering = ("-purity", "number")
+        ordering = ("number",)
         constraints = (models.UniqueConstraint(fields=("collection", "number"), name="cluster_once"),)
         indexes = (
-            # the faces page: best score first
-            models.Index(fields=("collection", "-purity", "number"), name="cluster_page"),
+            # the faces page: the groups that a name helps most come first
+            models.Index(
+                "collection", (models.F("size") * models.F("purity")).desc(), "number", name="cluster_usefulness"
+            ),
         )
 
 

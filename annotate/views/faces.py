@@ -1,4 +1,4 @@
-"""The faces page: clusters to be named in one go, the doubtful ones last."""
+"""The faces page: clusters to be named in one go, the most useful first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -53,7 +53,7 @@ def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
     context = {
         "section": "faces",
         "clusters": page,
-        "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
+        "next": f"{page[-1].usefulness!r}:{page[-1].number}" if more else "",
         "can_edit": request.can_edit,
     }
     context |= {"loose": "", "told": []} if more else _loose_faces(collection)
@@ -106,19 +106,20 @@ def _summary(collection: Collection, cache_stamp: str) -> dict[str, Any]:
 
 
 def _in_order(clusters: Any) -> Any:
-    return clusters.order_by("-purity", "number")
+    """The groups that a name helps most come first: by how many faces it is likely right for."""
+    return clusters.annotate(usefulness=F("size") * F("purity")).order_by("-usefulness", "number")
 
 
 def _after(rows: Any, position: str) -> Any:
-    purity, _, number = position.partition(":")
+    usefulness, _, number = position.partition(":")
     n = as_int(number)
     try:
-        purity_value = float(purity)
+        value = float(usefulness)
     except ValueError:
         return rows
-    if n is None or not math.isfinite(purity_value):
+    if n is None or not math.isfinite(value):
         return rows
-    return rows.filter(Q(purity__lt=purity_value) | Q(purity=purity_value, number__gt=n), purity__lte=purity_value)
+    return rows.filter(Q(usefulness__lt=value) | Q(usefulness=value, number__gt=n), usefulness__lte=value)
 
 
 @dataclass(slots=True)

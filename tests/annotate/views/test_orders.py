@@ -25,19 +25,19 @@ def context_of(client: Client, name: str, *args: int, **query: str) -> Any:
     return response.context
 
 
-def test_groups_of_faces_come_by_purity_then_by_number_and_loose_faces_the_surest_first(
+def test_groups_of_faces_come_by_size_and_purity_then_by_number_and_loose_faces_the_surest_first(
     show: Show, as_bob: Client
 ) -> None:
     FaceCluster.objects.all().delete()
-    purities = {1: 0.5, 2: 0.9, 3: 0.5, 4: 0.7}
+    groups = {1: (2, 0.5), 2: (2, 0.9), 3: (2, 0.5), 4: (2, 0.7), 5: (20, 0.4)}
     Face.objects.all().delete()
-    for number, purity in purities.items():
-        cluster = FaceCluster.objects.create(collection=show.collection, number=number, size=2, purity=purity)
+    for number, (size, purity) in groups.items():
+        cluster = FaceCluster.objects.create(collection=show.collection, number=number, size=size, purity=purity)
         for frame in show.frames[:2]:
             face(show, frame, cluster=cluster)
     loose = [face(show, show.frames[2], score=score) for score in (0.3, 0.9, 0.6, 0.9)]
     page = context_of(as_bob, "faces", show.collection.pk)
-    assert [cluster.number for cluster in page["clusters"]] == [2, 4, 1, 3]
+    assert [cluster.number for cluster in page["clusters"]] == [5, 2, 4, 1, 3]
     loose_html = str(page["loose"])
     places = [loose_html.index(f'value="{loose[number].pk}') for number in (1, 3, 2, 0)]
     assert places == sorted(places)
