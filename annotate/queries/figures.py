@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Subquery, Sum
+from django.db.models import Count, Exists, ExpressionWrapper, F, FloatField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Greatest
 
+from annotate.algorithms.face_features import FACE_CENTRE_DOWN, HEAD_SCALE
 from annotate.models import (
     Character,
     Face,
@@ -28,6 +30,8 @@ from ingest.stamp import cached
 CLUSTER_MIN = 2  # a face without similar ones is not a group
 CHARACTER_TAGS = 500
 NO_CHARACTER = 0  # in counts
+PORTRAIT_SIDE = 96  # pixels of a head: what pages show
+TURNED_AWAY = ("profile", "from_side", "from_behind", "facing_away", "head_out_of_frame", "faceless")
 
 
 @dataclass(slots=True)
@@ -197,14 +201,37 @@ def waiting_clusters_count(collection: Collection, cache_stamp: str) -> int:
 
 
 def portraits(characters: Iterable[int]) -> dict[int, str]:
-    """Return crop names by character: a reference face first, then a person's label, then the best score. One query."""
-    best = (
-        Face.objects.filter(character=OuterRef("pk"), state=FaceState.FACE)
-        .exclude(crop="")
-        .order_by("-is_reference", "-named_by", "-score", "pk")
-    )
-    rows = Character.objects.filter(pk__in=list(characters)).annotate(portrait=Subquery(best.values("crop")[:1]))
+    """Return crop names by character. One query.
+
+    A reference face first, since a person chose it; then one whose head lies in the picture, is large, and is on a
+    frame without a tag that says it is turned away; then any in the picture; then any. Of each kind a person's label
+    comes first, then the best score.
+    """
+    faces = Face.objects.filter(character=OuterRef("pk"), state=FaceState.FACE).exclude(crop="")
+    faces = faces.order_by("-is_reference", "-named_by", "-score", "pk")
+    inside = _heads_in_the_picture(faces)
+    turned = FrameTag.objects.filter(frame=OuterRef("frame"), tag__name__in=TURNED_AWAY, state=TagState.YES)
+    clear = inside.filter(head__gte=PORTRAIT_SIDE).exclude(Exists(turned))
+    kinds = (faces.filter(is_reference=True), clear, inside, faces)
+    best = Coalesce(*(Subquery(kind.values("crop")[:1]) for kind in kinds))
+    rows = Character.objects.filter(pk__in=list(characters)).annotate(portrait=best)
     return {pk: crop or "" for pk, crop in rows.values_list("pk", "portrait").order_by()}
+
+
+def _heads_in_the_picture(faces: QuerySet[Face]) -> Any:
+    """Those whose head crop (`face_features.head_crop_of`) reaches over no edge; its side in pixels is `head`."""
+
+    def pixels(expression: Any) -> Any:
+        return ExpressionWrapper(expression, output_field=FloatField())
+
+    width, height = F("frame__width"), F("frame__height")
+    face_width, face_height = pixels((F("right") - F("left")) * width), pixels((F("bottom") - F("top")) * height)
+    rows = faces.annotate(head=pixels(HEAD_SCALE * Greatest(face_width, face_height)))
+    rows = rows.annotate(
+        at_left=pixels((F("left") + F("right")) / 2 * width - F("head") / 2),
+        at_top=pixels((F("top") + F("bottom")) / 2 * height - FACE_CENTRE_DOWN * F("head")),
+    )
+    return rows.filter(at_left__gte=0, at_top__gte=0, at_left__lte=width - F("head"), at_top__lte=height - F("head"))
 
 
 def stills(collection: Collection, count: int) -> dict[int, list[str]]:

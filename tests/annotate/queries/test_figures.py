@@ -21,8 +21,8 @@ def episode(collection: Collection) -> Episode:
 
 def frame(episode: Episode, preview: str, **values: Any) -> Frame:
     return Frame.objects.create(
-        collection=episode.collection, episode=episode, index=Frame.objects.count(), width=9, height=9,
-        preview=preview, **values,
+        collection=episode.collection, episode=episode, index=Frame.objects.count(),
+        preview=preview, **({"width": 9, "height": 9} | values),
     )  # fmt: skip
 
 
@@ -61,6 +61,36 @@ def test_a_portrait_is_a_reference_face_then_a_persons_then_the_surest(episode: 
     for expected in ("reference", "a person's", "sure", "as sure, later", "unsure", ""):
         assert portraits([anna.pk, beth.pk]) == {anna.pk: expected, beth.pk: ""}
         Face.objects.filter(character=anna, crop=expected).delete()
+
+
+def test_a_portrait_shows_a_whole_large_head_that_looks_at_one(episode: Episode) -> None:
+    anna = Character.objects.create(collection=episode.collection, name="Anna")
+    profile = Tag.objects.create(name="profile")
+
+    def face(crop: str, *, box: tuple[float, ...] = (0.4, 0.4, 0.5, 0.6), size: int = 1000, **values: Any) -> Frame:
+        of = frame(episode, crop, width=size, height=size // 2)
+        left, top, right, bottom = box
+        Face.objects.create(
+            collection=episode.collection, frame=of, left=left, top=top, right=right, bottom=bottom, crop=crop,
+            **{"character": anna, "named_by": NamedBy.PERSON, "score": 0.5} | values,
+        )  # fmt: skip
+        return of
+
+    face("over the top", box=(0.4, 0.0, 0.5, 0.2), score=0.9)
+    face("over the right edge", box=(0.9, 0.4, 1.0, 0.6), score=0.9)
+    face("over the bottom", box=(0.4, 0.8, 0.5, 1.0), score=0.8)
+    turned = face("from the side", score=0.8)
+    FrameTag.objects.create(frame=turned, tag=profile, score=0.9)
+    face("small", size=100, score=0.95)
+    face("good", score=0.3)
+    face("good, by a model", score=0.99, named_by=NamedBy.MODEL)
+    face("chosen", box=(0.9, 0.4, 1.0, 0.6), score=0.1, is_reference=True)
+    for expected in ("chosen", "good", "good, by a model", "small", "from the side", "over the right edge"):
+        if expected == "over the right edge":
+            Face.objects.filter(crop="over the top").delete()
+        assert portraits([anna.pk]) == {anna.pk: expected}
+        Face.objects.filter(crop=expected).delete()
+    assert portraits([anna.pk]) == {anna.pk: "over the bottom"}
 
 
 def test_character_tags_come_by_how_many_frames_have_them_then_by_name(episode: Episode) -> None:
