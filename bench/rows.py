@@ -22,6 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent
 FILES, FRAMES, CHARACTERS = "/c/1/files/", "/c/1/frames/", "/c/1/characters/"
 PLACEHOLDER = "data:image/webp;base64," + "UklGRl" * 40
+STYLE = "clip-path: inset(0.0% 12.5% 0.0% 0.0%)"
 FORM_FIELDS = {"names_url": "/c/1/names/", "purity_help": "How alike the faces are.", "form_fields": ""}
 
 
@@ -111,7 +112,7 @@ def _group(n: int) -> SimpleNamespace:
         looks_like=f"Character {n}",
         guess_score=0.5,
         guess=f"Character {n}",
-        crops=[(k, k // 2, f"ab/{k:064x}.webp", 0.875, f"Episode 3 02:{k:02d}.0") for k in range(32)],
+        crops=[(k, k // 2, f"ab/{k:064x}.webp", 0.875, f"Episode 3 02:{k:02d}.0", STYLE * (k == 3)) for k in range(32)],
         hidden_faces=8 + n,
     )
 

@@ -76,6 +76,15 @@ def head_crop_of(box: Box) -> HeadCrop:
     )
 
 
+def beyond_picture(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
+    """Return how much of the head crop of a box (pixels) lies beyond the picture: at its left, top, right and bottom,
+    as fractions of its side."""
+    crop = head_crop_of(box)
+    outside = (-crop.left, -crop.top, crop.left + crop.side - width, crop.top + crop.side - height)
+    left, top, right, bottom = (min(1.0, max(0.0, length / crop.side)) for length in outside)
+    return left, top, right, bottom
+
+
 def in_pixels(boxes: Sequence[Box], width: int, height: int) -> list[Box]:
     """Convert relative boxes (left, top, right, bottom, 0 to 1) to pixels."""
     return [(left * width, top * height, right * width, bottom * height) for left, top, right, bottom in boxes]

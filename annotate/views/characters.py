@@ -20,7 +20,7 @@ from annotate.models.character import KEYS
 from annotate.models.face import MACHINES
 from annotate.naming.cast import Cast
 from annotate.queries.figures import appearances, by_origin, character_tags, face_figures, portraits
-from annotate.views.html_rows.parts import PLACE, bars, bases, cards, options, pick_crops
+from annotate.views.html_rows.parts import BOX, PLACE, bars, bases, cards, options, pick_crops
 from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
@@ -34,6 +34,7 @@ TAGS_SHOWN = 24
 UNNAME_MAX = 5000
 FACE_FIELDS = (
     *("pk", "frame_id", "crop", "version", "confidence", "named_by", "is_reference", "named_user__username"),
+    *BOX,
     *PLACE,
 )
 

@@ -67,7 +67,7 @@ def _loose_faces(collection: Collection) -> dict[str, Any]:
     """The faces that are in no group, as HTML, and who they may be."""
     alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)
     rows = Face.objects.filter(alone, collection=collection).unnamed().order_by("-score", "pk")
-    fields = ("pk", "frame_id", "crop", "version", *parts.PLACE)
+    fields = ("pk", "frame_id", "crop", "version", *parts.BOX, *parts.PLACE)
     shown = list(rows.values_list(*fields, named=True)[:LOOSE_MAX])
     return {"loose": parts.pick_crops(shown, bases(collection), named=False), "told": _suggested_names(shown)}
 

@@ -258,7 +258,7 @@ def test_after_the_last_group_the_next_step_has_the_focus(show: Show, first: Vis
     first.toast("3 faces named Aoi")
     first.toast("3 faces named Aoi")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/characters/")
+    page.wait_for_url(f"**/c/{show.collection.pk}/")
 
 
 def test_more_groups_come_as_one_goes_on(show: Show, first: Visitor) -> None:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from annotate.models import Face, FaceCluster, TagState
-from annotate.views.html_rows.parts import bases
+from annotate.views.html_rows.parts import BOX, bases, picture_part
 from ingest.humane import timecode
 from ingest.models import Collection
 from ingest.views.html_rows import form_fields
@@ -25,7 +25,10 @@ WHAT_PURITY_IS = (
 )
 SUGGESTIONS_SHOWN = 3  # names a row by files and tags
 LIKELY, DOUBTFUL = 80, 40  # percent of purity
-FIELDS = ("pk", "cluster_id", "frame_id", "crop", "score", "frame__time_s", "frame__episode_id")
+FIELDS = ("pk", "cluster_id", "frame_id", "crop", "score", "frame__time_s", "frame__episode_id", *BOX)
+
+
+_Crop = tuple[int, int, str, float, str, str]  # face, frame, file, score, place, style of the picture
 
 
 @dataclass(slots=True)
@@ -43,7 +46,7 @@ class _Group:
     looks_like: str
     guess_score: float | None
     guess: str  # what Enter takes
-    crops: list[tuple[int, int, str, float, str]]  # face, frame, file, score, place
+    crops: list[_Crop]
     hidden_faces: int
 
 
@@ -64,11 +67,11 @@ def add_rows(
     rank = Window(RowNumber(), partition_by=F("cluster_id"), order_by=[F("score").desc(), F("pk").asc()])
     # Keys alone come out of the index; whole rows are read for what is shown.
     best = rows.annotate(rank=rank).filter(rank__lte=CROPS_A_ROW).values("pk")
-    crops: dict[int, list[tuple[int, int, str, float, str]]] = {}
+    crops: dict[int, list[_Crop]] = {}
     face_rows = Face.objects.filter(pk__in=best).order_by("-score", "pk").values_list(*FIELDS)
-    for pk, cluster_id, frame, crop, score, time_s, episode in face_rows:
+    for pk, cluster_id, frame, crop, score, time_s, episode, *box in face_rows:
         place = f"{labels.get(episode, '')} {timecode(time_s)}"
-        crops.setdefault(cluster_id, []).append((pk, frame, crop, score, place))
+        crops.setdefault(cluster_id, []).append((pk, frame, crop, score, place, picture_part(*box)))
     names_by_cluster = _suggested_names(page)
     places = bases(collection)
     base = reverse("cluster_change", args=[collection.pk, 0])
@@ -91,7 +94,7 @@ def add_rows(
 def _group(
     cluster: FaceCluster,
     waiting: int,
-    crops: list[tuple[int, int, str, float, str]],
+    crops: list[_Crop],
     suggestions: Sequence[tuple[str, int]],
     base: str,
 ) -> _Group:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from django.urls import reverse
 
+from annotate.algorithms.face_features import beyond_picture
 from annotate.algorithms.query import Term
 from annotate.models import NamedBy
 from ingest.algorithms.tag_words import spaced
@@ -104,6 +105,22 @@ def entries(values: Iterable[tuple[str, str]], *, key: str, rest: str, chosen: s
     return render_macro("annotate/menus.html", "entries", rows)
 
 
+BOX = ("left", "top", "right", "bottom", "frame__width", "frame__height")
+
+
+def picture_part(left: float, top: float, right: float, bottom: float, width: int, height: int) -> str:
+    """CSS that shows of a face's crop only what lies in the picture, of the values of BOX; "" where all of it does.
+
+    Beyond the edges a crop repeats the picture's last pixels, which embedders expect and people take for a fault.
+    """
+    box = (left * width, top * height, right * width, bottom * height)
+    beyond = beyond_picture(box, width, height)
+    if not any(beyond):
+        return ""
+    at_left, at_top, at_right, at_bottom = (f"{100 * part:.1f}%" for part in beyond)
+    return f"clip-path: inset({at_top} {at_right} {at_bottom} {at_left})"
+
+
 PLACE = ("frame__time_s", *(f"frame__episode__{name}" for name in ("number", "season", "title")))
 
 
@@ -120,6 +137,7 @@ class _Crop:
     frame: int
     crop: str
     place: str
+    style: str  # of the picture
 
 
 @dataclass(slots=True)
@@ -137,7 +155,7 @@ class _NamedCrop(_Crop):
 
 
 def pick_crops(rows: Iterable[Any], places: Mapping[str, str], *, named: bool) -> str:
-    """Face crops to choose from, of rows of `pk`, `frame_id`, `crop`, `version` and PLACE.
+    """Face crops to choose from, of rows of `pk`, `frame_id`, `crop`, `version`, BOX and PLACE.
 
     `named`: with who named each and how surely, of `named_by`, `named_user__username`, `confidence`, `is_reference`.
     """
@@ -147,7 +165,8 @@ def pick_crops(rows: Iterable[Any], places: Mapping[str, str], *, named: bool) -
 
 
 def _crop(row: Any, *, named: bool) -> _Crop:
-    where = row.pk, row.version, row.frame_id, row.crop, place(row)
+    style = picture_part(*(getattr(row, name) for name in BOX))
+    where = row.pk, row.version, row.frame_id, row.crop, place(row), style
     if not named:
         return _Crop(*where)
     by_person = row.named_by == NamedBy.PERSON

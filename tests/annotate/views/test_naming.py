@@ -78,3 +78,18 @@ def test_an_undo_of_a_page_that_stays_tells_it_which_one_it_was(show: Show, as_b
     again = as_bob.post(url("undo", show), {"place": "faces", "stays": "1"}, headers=HTMX)
     assert "Nothing left to undo on this page" in again.headers["HX-Trigger"]
     assert as_bob.post(url("undo", show), {"place": "nowhere"}, headers=HTMX).status_code == 422
+
+
+def test_of_a_crop_only_what_lies_in_the_picture_is_shown(show: Show, as_bob: Client) -> None:
+    Face.objects.filter(pk=show.faces[0].pk).update(left=0.8, top=0.3, right=1.0, bottom=0.6)
+    Face.objects.filter(pk=show.faces[1].pk).update(left=0.45, top=0.5, right=0.55, bottom=0.6)
+    Face.objects.filter(pk=show.faces[2].pk).update(cluster=None, left=0.4, top=0.8, right=0.6, bottom=1.0)
+    page = " ".join(html_of(as_bob.get(url("faces", show))).split())
+
+    def shown(face: Face) -> str:
+        return page.partition(f'id="crop{face.pk}"')[2].partition("<img")[2].partition(">")[0]
+
+    # 6.4 wide: the head is 12 pixels, of which 3 lie beyond the right edge of the 32; 0.67 of it above its middle.
+    assert "clip-path: inset(0.0% 25.0% 0.0% 0.0%)" in shown(show.faces[0])
+    assert "clip-path" not in shown(show.faces[1])
+    assert "clip-path: inset(0.0% 0.0%" in shown(show.faces[2])
