@@ -67,6 +67,14 @@ def between(low: Colour, high: Colour, t: Floats) -> Floats:
     return np.stack([low[i] + (high[i] - low[i]) * t for i in range(3)], axis=2).astype(np.float32)
 
 
+def glow(size: tuple[int, int], x: float, y: float, radius: float) -> Floats:
+    """Light around a point float32[h,w], 1 at its centre; all in heights of the picture."""
+    width, height = size
+    across = np.exp(-(((np.arange(width, dtype=np.float32) / height - x) / radius) ** 2))
+    down = np.exp(-(((np.arange(height, dtype=np.float32) / height - y) / radius) ** 2))
+    return np.outer(down, across).astype(np.float32)
+
+
 def soften(picture: Pixels, sigma: float) -> Pixels:
     """A Gaussian blur; wide ones are computed on a reduced picture."""
     step = max(min(int(sigma / 2), 8), 1)
@@ -203,12 +211,10 @@ def dusk_town(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     )
     picture = add_clouds(rng, picture, colour=(255, 190, 160), dark=(150, 96, 150), horizon=0.55)
     height, width = picture.shape[:2]
-    yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
-    sun_x = width * float(rng.uniform(0.25, 0.75))
-    d = np.hypot(xx - sun_x, yy - height * 0.5) / height
-    picture = blend(
-        picture, (255, 240, 190), np.clip(np.exp(-((d / 0.22) ** 2)) * 0.8 + (d < 0.05) * 0.6, 0, 1).astype(np.float32)
-    )
+    sun = width * float(rng.uniform(0.25, 0.75)) / height
+    across, down = np.arange(width) / height - sun, np.arange(height) / height - 0.5
+    disc = (across**2)[None, :] + (down**2)[:, None] < 0.05**2
+    picture = blend(picture, (255, 240, 190), np.minimum(glow(size, sun, 0.5, 0.22) * 0.8 + disc * np.float32(0.6), 1))
     picture = _town(
         rng, picture, far_colour=(206, 130, 140), near_colour=(88, 60, 104), lit=(255, 224, 140), share=0.35
     )
@@ -233,17 +239,13 @@ def night_street(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     pen.gradient(
         pen.clip(path((0, 0.86), (ratio, 0.86), (ratio, 1.01), (0, 1.01))), (58, 58, 92), (34, 34, 60), 0.86, 1.0
     )
-    glow = np.zeros((height, width), dtype=np.float32)
-    yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
+    light = 0.25 * glow(size, mx, 0.15, 0.2)
     for k in range(3):
         lx = ratio * (0.15 + 0.36 * k) + float(rng.uniform(-0.05, 0.05))
         pen.stroke(path((lx, 0.95), (lx, 0.45), (lx + 0.06, 0.42)), 0.012, (22, 22, 44))
         pen.fill(ellipse(lx + 0.07, 0.43, 0.022, 0.014), (255, 240, 190))
-        d = np.hypot(xx / height - lx - 0.07, yy / height - 0.43)
-        glow += np.exp(-((d / 0.16) ** 2)) * 0.5
-    d = np.hypot(xx / height - mx, yy / height - 0.15)
-    glow += np.exp(-((d / 0.2) ** 2)) * 0.25
-    return blend(canvas.px, (255, 226, 160), np.clip(glow, 0, 0.8))
+        light += 0.5 * glow(size, lx + 0.07, 0.43, 0.16)
+    return blend(canvas.px, (255, 226, 160), np.minimum(light, 0.8))
 
 
 PLACES: dict[str, Place] = {

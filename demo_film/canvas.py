@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -31,14 +32,16 @@ def smooth(points: Path | Sequence[tuple[float, float]], *, closed: bool = False
     else:
         q = np.vstack([2 * p[0] - p[1], p, 2 * p[-1] - p[-2]])
         segments = n - 1
-    t = np.linspace(0.0, 1.0, steps, endpoint=False)[:, None]
-    out = []
-    for i in range(segments):
-        a, b, c, d = q[i], q[i + 1], q[i + 2], q[i + 3]
-        out.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
-    if not closed:
-        out.append(p[-1:])
-    return np.vstack(out)
+    windows = np.stack([q[:segments], q[1 : segments + 1], q[2 : segments + 2], q[3 : segments + 3]], axis=1)
+    curve: Path = (_catmull_rom(steps) @ windows).reshape(-1, 2)
+    return curve if closed else np.vstack([curve, p[-1:]])
+
+
+@cache
+def _catmull_rom(steps: int) -> NDArray[np.float64]:
+    """The weights float64[steps,4] of four points for the curve between the inner two."""
+    t = np.linspace(0.0, 1.0, steps, endpoint=False)
+    return 0.5 * np.stack([2 * t**2 - t - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2], axis=1)
 
 
 def bend(a: tuple[float, float], b: tuple[float, float], bow: float, *, steps: int = 9) -> Path:
@@ -52,12 +55,22 @@ def bend(a: tuple[float, float], b: tuple[float, float], bow: float, *, steps: i
 
 def ellipse(x: float, y: float, rx: float, ry: float, *, start: float = 0, end: float = 360, steps: int = 36) -> Path:
     """An ellipse or an arc of one; angles in degrees, clockwise from the right."""
+    return _arc(start, end, steps) * (rx, ry) + (x, y)
+
+
+@cache
+def _arc(start: float, end: float, steps: int) -> Path:
+    """Points float64[steps,2] of the unit circle."""
     a = np.radians(np.linspace(start, end, steps, endpoint=abs(end - start) < 360))
-    return np.stack([x + rx * np.cos(a), y + ry * np.sin(a)], axis=1)
+    return np.stack([np.cos(a), np.sin(a)], axis=1)
 
 
 def _both(a: Pixels, b: cv2.typing.MatLike) -> Pixels:
     return np.asarray(cv2.bitwise_and(a, b), dtype=np.uint8)
+
+
+def _level(value: float) -> int:
+    return int(min(255.0, max(0.0, value)) + 0.5)
 
 
 @dataclass(frozen=True)
@@ -143,12 +156,11 @@ class Pen:
         lit: Colour = (colour[0] * self.light[0], colour[1] * self.light[1], colour[2] * self.light[2])
         if self.haze is not None:
             lit = mix(lit, self.haze[0], self.haze[1])
-        r, g, b = (int(min(255.0, max(0.0, v)) + 0.5) for v in lit)
-        return r, g, b
+        return _level(lit[0]), _level(lit[1]), _level(lit[2])
 
     def _device(self, points: Path) -> NDArray[np.int32]:
         p = points @ self._m.T + self._o
-        out: NDArray[np.int32] = np.rint(np.clip(p, -9000, 9000) * (1 << _SHIFT)).astype(np.int32)
+        out: NDArray[np.int32] = np.rint(np.minimum(np.maximum(p, -9000), 9000) * (1 << _SHIFT)).astype(np.int32)
         return out
 
     def fill(self, points: Path, colour: Colour) -> None:
@@ -239,17 +251,13 @@ class Pen:
 
     def taper(self, points: Path, w: float, colour: Colour, *, ends: tuple[float, float] = (0.25, 0.25)) -> None:
         """A line that is thinner at its ends (`ends`: width there as a share of the middle)."""
-        device = self._device(points)
+        device = self._device(points).tolist()
         ink = self.ink(colour)
         n = len(device) - 1
         for i in range(n):
             t = (i + 0.5) / n
             share = ends[0] + (1 - ends[0]) * t * 2 if t < 0.5 else ends[1] + (1 - ends[1]) * (1 - t) * 2
-            a, b = device[i], device[i + 1]
-            cv2.line(
-                self.canvas.px, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])), ink,
-                self.width(w * share), cv2.LINE_AA, _SHIFT,
-            )  # fmt: skip
+            cv2.line(self.canvas.px, device[i], device[i + 1], ink, self.width(w * share), cv2.LINE_AA, _SHIFT)
 
     def shape(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,10 +19,12 @@ from demo_film.canvas import Pixels
 from demo_film.cast import Person
 from demo_film.script import Plan, make_script
 from demo_film.stage import Camera, Stage
-from demo_film.truth import Drawing, Seen, Shot, Transition, Truth, truth_path
+from demo_film.truth import Drawing, Seen, Shot, Transition, Truth, read_truth, truth_path
 
 FPS = Fraction(24000, 1001)
 _GRAIN = 0.95  # standard deviation of the film grain in steps of luma
+_STEP = 24  # frames between two reports
+_AHEAD = 24  # frames that are painted before they are encoded: at most so many pictures are in memory
 # RGB to YCbCr of BT.709 in the range 16..235, rows Y, Cb, Cr with their offsets.
 _BT709 = np.array(
     [
@@ -37,35 +41,56 @@ def draw_episode(
     seed: int,
     seconds: float = 75,
     size: tuple[int, int] = (1280, 720),
-    progress: Callable[[float], None] | None = None,
+    grain: bool = True,
 ) -> Truth:
     """Draws an episode of its own cast to an MP4 (H.264, 23.976 fps) and its truth to NAME.truth.json next to it.
 
-    The same seed, length and size give the same bytes on the same machine. `size` is (width, height), both even.
-    Raises ValueError for a size or length that cannot be encoded.
+    The same arguments give the same bytes on the same machine. `size` is (width, height), both even. Without `grain`
+    the frames of a held drawing are equal, which takes a third of the encoder's time. Raises ValueError for a size or
+    length that cannot be encoded.
+    """
+    for _ in draw_in_steps(path, seed=seed, seconds=seconds, size=size, grain=grain):
+        pass
+    return read_truth(truth_path(path))
+
+
+def frame_count(seconds: float) -> int:
+    """Frames of a film of this length."""
+    return round(seconds * FPS)
+
+
+def draw_in_steps(
+    path: Path, *, seed: int, seconds: float, size: tuple[int, int], grain: bool = True
+) -> Generator[int]:
+    """`draw_episode` in steps of a second; yields the frames drawn so far. The files are written before the last step.
+
+    Painting and encoding run in two threads. Abandoned, it leaves no file.
     """
     width, height = size
     if width % 2 or height % 2 or width < 64 or height < 64:
         raise ValueError(f"A film cannot be {width}x{height}: both sides must be even and at least 64.")
     if not 2 <= seconds <= 3600:
         raise ValueError(f"A film must last 2 to 3600 seconds, not {seconds}.")
-    frames = round(seconds * FPS)
+    frames = frame_count(seconds)
     plans, cast, extras = make_script(seed, frames)
     truth = Truth(seed, size, frames, _people(cast), _people(extras), [], [], [])
     part = path.with_name(path.name + ".part")
     try:
-        with _Encoder(part, size, seed) as encoder:
-            for picture in _frames(plans, truth, size):
-                encoder.add(picture)
-                if progress is not None and encoder.count % 24 == 0:
-                    progress(encoder.count / frames)
+        with _Encoder(part, size, seed, grain=grain) as encoder, ThreadPoolExecutor(1) as thread:
+            waiting: deque[Future[None]] = deque()
+            for count, picture in enumerate(_frames(plans, truth, size), 1):
+                waiting.append(thread.submit(encoder.add, picture))
+                if len(waiting) >= _AHEAD:
+                    waiting.popleft().result()
+                if count % _STEP == 0 and count < frames:
+                    yield count
+            for future in waiting:
+                future.result()
+        truth.write(truth_path(path))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    truth.write(truth_path(path))
-    if progress is not None:
-        progress(1.0)
-    return truth
+    yield frames
 
 
 def draw_small(path: Path, *, seed: int, seconds: float = 6, size: tuple[int, int] = (320, 180)) -> Truth:
@@ -190,48 +215,57 @@ def _finish(truth: Truth, drawings: dict[int, Drawing]) -> None:
 
 
 class _Encoder:
-    """Writes frames with new grain on each; everything that could vary (threads, noise) is fixed."""
+    """Writes frames; everything that could vary (threads, noise) is fixed. With `grain` each frame has its own."""
 
-    def __init__(self, path: Path, size: tuple[int, int], seed: int) -> None:
-        self.count = 0
+    def __init__(self, path: Path, size: tuple[int, int], seed: int, *, grain: bool) -> None:
+        self._count = 0
         self._size = size
         self._rng = np.random.default_rng([seed, 41])
         width, height = size
-        noise = self._rng.standard_normal((height + 128, width + 128)).astype(np.float32)
-        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.7), dtype=np.float32)
-        self._noise: NDArray[np.int16] = np.rint(noise / noise.std() * _GRAIN).astype(np.int16)
+        self._noise = self._make_noise() if grain else None
         self._last: Pixels | None = None
-        self._planes: tuple[Pixels, Pixels] | None = None
+        self._planes: Pixels | None = None
+        self._frame: av.VideoFrame | None = None
         self._box = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
         stream = self._box.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         # Slower presets take much time without a visible gain. No mbtree, which makes the bytes of two runs differ.
-        tools = "mbtree=0:cabac=1:deblock=0,0:bframes=2:b-adapt=0:aq-mode=1"
+        tools = "mbtree=0" + (":cabac=1:deblock=0,0:bframes=2:b-adapt=0:aq-mode=1" if grain else "")
         stream.options = {"crf": "21", "preset": "ultrafast", "threads": "2", "g": "120", "x264-params": tools}
         context = stream.codec_context
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
         context.time_base = 1 / FPS
         self._stream = stream
 
+    def _make_noise(self) -> NDArray[np.int16]:
+        width, height = self._size
+        noise = self._rng.standard_normal((height + 128, width + 128)).astype(np.float32)
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.7), dtype=np.float32)
+        return np.asarray(np.rint(noise / noise.std() * _GRAIN), dtype=np.int16)
+
     def __enter__(self) -> _Encoder:
         return self
 
     def add(self, picture: Pixels) -> None:
         """Encodes one frame uint8 RGB."""
-        if self._planes is None or picture is not self._last:
-            ycc = cv2.transform(picture, _BT709)
-            half = cv2.resize(ycc, (self._size[0] // 2, self._size[1] // 2), interpolation=cv2.INTER_AREA)
-            chroma = np.concatenate([half[:, :, 1].ravel(), half[:, :, 2].ravel()]).reshape(-1, self._size[0])
-            self._planes = (np.ascontiguousarray(ycc[:, :, 0]), np.ascontiguousarray(chroma))
-            self._last = picture
-        x, y = (int(v) for v in self._rng.integers(0, 128, 2))
         width, height = self._size
-        luma = cv2.add(self._planes[0], self._noise[y : y + height, x : x + width], dtype=cv2.CV_8U)
-        frame = av.VideoFrame.from_ndarray(np.vstack([luma, self._planes[1]]), format="yuv420p")
-        frame.pts = self.count
-        frame.time_base = 1 / FPS
-        self.count += 1
-        for packet in self._stream.encode(frame):
+        if self._planes is None or picture is not self._last:
+            luma, *chroma = cv2.split(cv2.transform(picture, _BT709))
+            half = [cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for plane in chroma]
+            planes = np.concatenate([plane.ravel() for plane in (luma, *half)])
+            self._planes = planes.reshape(-1, width)
+            self._last, self._frame = picture, None
+        if self._noise is not None:
+            x, y = (int(v) for v in self._rng.integers(0, 128, 2))
+            luma = cv2.add(self._planes[:height], self._noise[y : y + height, x : x + width], dtype=cv2.CV_8U)
+            self._frame = av.VideoFrame.from_ndarray(np.vstack([luma, self._planes[height:]]), format="yuv420p")
+        elif self._frame is None:
+            self._frame = av.VideoFrame.from_ndarray(self._planes, format="yuv420p")
+        assert self._frame is not None
+        self._frame.pts = self._count
+        self._frame.time_base = 1 / FPS
+        self._count += 1
+        for packet in self._stream.encode(self._frame):
             self._box.mux(packet)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:

@@ -157,10 +157,12 @@ def bedroom(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
               (ratio - 0.3, 0.80)], closed=True),
               (250, 248, 252), shade=(214, 206, 226), line=(130, 120, 150), w=0.004, light=(-0.02, -0.02))  # fmt: skip
     height, width = size[1], size[0]
-    yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
-    d = np.hypot(xx / height - ratio * 0.56, yy / height - 0.5)
-    a = (np.exp(-((d / 0.5) ** 2)) * 0.30)[:, :, None]
-    return np.asarray(canvas.px * (1 - a) + np.array((255, 232, 180), dtype=np.float32) * a + 0.5).astype(np.uint8)
+    across = np.exp(-(((np.arange(width, dtype=np.float32) / height - ratio * 0.56) / 0.5) ** 2))
+    down = np.exp(-(((np.arange(height, dtype=np.float32) / height - 0.5) / 0.5) ** 2))
+    lamp = np.rint(np.outer(down, across) * (0.30 * 255)).astype(np.uint8)
+    a = cv2.merge([lamp, lamp, lamp])
+    glow = cv2.merge([lamp, *(cv2.convertScaleAbs(lamp, alpha=part / 255) for part in (232, 180))])
+    return np.asarray(cv2.add(cv2.multiply(canvas.px, cv2.bitwise_not(a), scale=1 / 255), glow), dtype=np.uint8)
 
 
 def corridor(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
@@ -230,6 +232,10 @@ def train(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
         pen.stroke(ellipse(x + 0.004, 0.178, 0.026, 0.028), 0.009, (244, 240, 226), closed=True)
     height, width = size[1], size[0]
     tint = np.array((255, 196, 150) if dusk else (255, 255, 250), dtype=np.float32)
-    fall = np.linspace(0.28, 0.05, width, dtype=np.float32)[None, :, None] * np.ones((height, 1, 1), dtype=np.float32)
-    out = (canvas.px * (1 - fall) + tint * fall + 0.5).astype(np.uint8)
+    fall = np.linspace(0.28, 0.05, width, dtype=np.float32)[None, :, None]
+    rows = np.broadcast_to(tint * fall, canvas.px.shape).reshape(height, -1)
+    out = cv2.multiply(
+        canvas.px.reshape(height, -1), np.broadcast_to(1 - fall, canvas.px.shape).reshape(height, -1), dtype=cv2.CV_32F
+    )
+    out = cv2.add(out, rows, dtype=cv2.CV_8U).reshape(canvas.px.shape)
     return np.asarray(cv2.GaussianBlur(out, (0, 0), 0.6), dtype=np.uint8)

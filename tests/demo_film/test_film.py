@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from demo_film.__main__ import main
-from demo_film.film import draw_episode, draw_small
+from demo_film.film import draw_episode, draw_in_steps, draw_small
 from demo_film.script import make_script
 from demo_film.truth import Truth, read_truth, truth_path
 
@@ -187,3 +187,30 @@ def test_a_height_that_is_even_only_is_enough(tmp_path: Path) -> None:
     draw_small(tmp_path / "x.mp4", seed=7, seconds=2, size=(160, 90))
     with av.open(str(tmp_path / "x.mp4")) as film:
         assert {(picture.width, picture.height) for picture in film.decode(video=0)} == {(160, 90)}
+
+
+def test_without_grain_the_drawings_are_the_same_and_frames_of_a_held_drawing_are_alike(tmp_path: Path) -> None:
+    lumas, truths = [], []
+    for grain in (True, False):
+        path = tmp_path / f"{grain}.mp4"
+        truths.append(draw_episode(path, seed=3, seconds=4, size=(320, 180), grain=grain))
+        with av.open(str(path)) as film:
+            lumas.append(np.stack([f.to_ndarray(format="gray")[:180].astype(np.int16) for f in film.decode(video=0)]))
+    assert truths[0] == truths[1]
+    assert np.abs(lumas[0] - lumas[1]).mean() < 2.5
+    shown = truths[0].drawing_of_frame()
+    held = {d.id for d in truths[0].drawings if d.motion == "held"}
+    steps = [i for i in range(len(shown) - 1) if shown[i] == shown[i + 1] and shown[i] in held]
+    changes = [float(np.mean([np.abs(luma[i] - luma[i + 1]).mean() for i in steps])) for luma in lumas]
+    assert changes[1] < 0.2 < changes[0]
+
+
+def test_a_film_is_drawn_in_steps_and_one_that_is_given_up_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    steps = draw_in_steps(path, seed=3, seconds=4, size=(192, 108), grain=False)
+    assert next(steps) == 24
+    assert not path.exists()
+    steps.close()
+    assert list(tmp_path.iterdir()) == []
+    assert list(draw_in_steps(path, seed=3, seconds=4, size=(192, 108), grain=False)) == [24, 48, 72, 96]
+    assert path.is_file() and read_truth(truth_path(path)).frames == 96
