@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +31,8 @@ from ingest.pipeline.deaf import kill_deaf
 from ingest.pipeline.runner import STAGES
 from tests.ingest.pipeline.test_deaf import process
 from tests.safety.test_outages import locked_by_somebody
+
+ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 WORKERS = 6
@@ -150,6 +156,36 @@ def test_work_that_is_alive_is_left_alone_and_a_dead_workers_waits_again_a_few_t
         f"The worker died or hung {kind.attempts_max} times in this {kind.noun}. See the worker's log, then "
         f"{kind.retry}."
     )
+
+
+def test_work_of_a_process_that_has_ended_does_not_wait_for_its_heartbeat_to_grow_old(
+    work: tuple[Kind[Any], Any], settings: Any
+) -> None:
+    kind, row = work
+    hold = "import sys; from ingest import alive; print(alive.process_name(), flush=True); sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", f"import django; django.setup(); {hold}"],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "KOMA_DATA_DIR": str(settings.KOMA_DATA_DIR), "DJANGO_SETTINGS_MODULE": "project.settings"},
+    )  # fmt: skip
+    assert other.stdout is not None
+    name = other.stdout.readline().strip()
+
+    def take_back(silent_s: float) -> str:
+        grow_silent(kind, row, silent_s)
+        kind.take_back_dead()
+        row.refresh_from_db()
+        return str(row.state)
+
+    kind.claim(row.pk)
+    assert take_back(claims.ENDED_MAX_AGE_S + 1) == RunState.RUNNING  # our own
+    kind.rows().filter(pk=row.pk).update(token=name + "x" * 20)
+    assert take_back(claims.ENDED_MAX_AGE_S + 1) == RunState.RUNNING
+    other.kill()
+    other.communicate()
+    assert take_back(claims.ENDED_MAX_AGE_S - 5) == RunState.RUNNING
+    assert take_back(claims.ENDED_MAX_AGE_S + 1) == RunState.QUEUED
+    assert kind.claim(row.pk) is not None
 
 
 def test_cancelled_work_of_a_dead_worker_ends_soon_and_does_not_wait_again(work: tuple[Kind[Any], Any]) -> None:

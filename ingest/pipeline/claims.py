@@ -21,7 +21,7 @@ from django.db import DatabaseError, close_old_connections, connection, transact
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from ingest import turns
+from ingest import alive, turns
 from ingest.errors import Cancelled, KomaError, LostClaim
 from ingest.imaging.names import plain_text
 from ingest.locking import is_unavailable
@@ -34,6 +34,7 @@ Row = TypeVar("Row", bound=Claimed)
 
 HEARTBEAT_EVERY_S = 5
 HEARTBEAT_MAX_AGE_S = 90  # older: the worker is dead or hangs; its work goes to another
+ENDED_MAX_AGE_S = 15  # of a worker whose process has ended: there is nothing to wait for
 CANCEL_EVERY_S = 2  # how often a worker looks whether its work was cancelled
 CANCEL_GRACE_S = 4  # then the process of work that does not stop by itself ends
 CANCELLED_MAX_AGE_S = 20  # of a heartbeat: a worker that died in cancelled work is not waited for
@@ -85,7 +86,7 @@ class Kind(Generic[Row]):
 
     def claim(self, pk: int) -> Row | None:
         """Take a waiting row by a conditional UPDATE; None when it does not wait any more."""
-        token, now = uuid.uuid4().hex, timezone.now()
+        token, now = _new_token(), timezone.now()
         taken = self.waiting().filter(pk=pk).update(
             state=RunState.RUNNING, token=token, worker=f"{socket.gethostname()}:{os.getpid()}",
             attempt=F("attempt") + 1, started_at=now, heartbeat_at=now, error="",
@@ -152,15 +153,16 @@ class Kind(Generic[Row]):
         return self.rows().filter(silent, state=RunState.RUNNING)
 
     def take_back_dead(self, *, max_age_s: float = HEARTBEAT_MAX_AGE_S) -> None:
-        """Take back the work of workers that were silent for so long."""
-        for row in self.silent(max_age_s):
+        """Take back the work of workers that were silent for so long, or whose process has ended."""
+        rows = [*self.silent(max_age_s), *filter(_has_ended, self.silent(min(max_age_s, ENDED_MAX_AGE_S)))]
+        for row in rows:
             self.take_back(row, self.held(row).filter(heartbeat_at=row.heartbeat_at))
 
     def take_back(self, row: Row, held: QuerySet[Row], *, hung: bool = False) -> None:
         """Take the claim from a worker that is dead or hangs. The work waits again; it has ended where it is cancelled
         or was tried often enough."""
         row = copy(row)  # a hung worker goes on with its own, under the claim that it loses here
-        token = uuid.uuid4().hex
+        token = _new_token()
         if held.update(token=token) != 1:
             return
         row.token = token
@@ -275,6 +277,16 @@ class Reporter(Generic[Row]):
         logger.warning("%s %s was cancelled and is still busy; its process ends", self._kind.noun, self._row.pk)
         self._kind.close(self._row, RunState.CANCELLED)
         os._exit(CANCELLED_EXIT_CODE)
+
+
+def _new_token() -> str:
+    """A token of this process, by which others know whether it has ended."""
+    return alive.process_name() + uuid.uuid4().hex[alive.NAME_CHARS :]
+
+
+def _has_ended(row: Claimed) -> bool:
+    """Whether the process that claimed the row has ended; False where that cannot be known."""
+    return not alive.is_alive(row.token[: alive.NAME_CHARS])
 
 
 def error_text(text: str) -> str:

@@ -189,7 +189,7 @@ def test_a_data_set_of_hostile_names_stays_in_its_folder(world: World, alice: Us
                 assert ".." not in name.split("/")
         answer = client_of(alice).head(world.address("export_download", rows={"job_id": job}))
         assert "\n" not in answer.headers["Content-Disposition"]
-    assert {path.split("/")[0] for path in files_below(Path(settings.KOMA_DATA_DIR))} <= {"store", "exports"}
+    assert {path.split("/")[0] for path in files_below(Path(settings.KOMA_DATA_DIR))} <= {"store", "exports", "alive"}
 
 
 def test_a_model_whose_tags_are_hostile_is_refused_by_its_row(tmp_path: Path) -> None:
