@@ -1,7 +1,7 @@
 """Make the folder .venv and install Koma's requirements into it; needs nothing but Python.
 
-Run by `make`. Says what is missing and how to get it. Does nothing when the lock files have not changed. Every package
-is compared with its hash in them; a package that they do not name is refused.
+Run by `make`. Says what is missing and how to get it, and how long each step took. Does nothing when the lock files
+have not changed. Every package is compared with its hash in them; a package that they do not name is refused.
 """
 
 from __future__ import annotations
@@ -9,9 +9,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +24,14 @@ VENV = ROOT / ".venv"
 PYTHON_LEAST = (3, 11)
 # Wheels of the bundled Redis exist for these; another Python works with a Redis of the system.
 PYTHONS = ("python3.12", "python3.11", "python3", "python3.13", "python3.14")
+
+DOWNLOADED = re.compile(r"Downloading (?:\S*/)?(?P<name>[\w.]+)-\S+ \((?P<megabytes>[\d.]+) MB\)")
+MEGABYTES_TOLD = 10  # smaller files take no time worth a line
+# Every module that the web server and the workers import.
+IMPORT_ALL = (
+    "import django; django.setup(); import project.urls, project.wsgi, project.demo, project.serve.launcher; "
+    "import demo_film.film; from ingest.pipeline.registry import stages; stages()"
+)
 
 
 def main() -> None:
@@ -31,16 +44,46 @@ def main() -> None:
     stamp = VENV / ("koma-dev.sha256" if dev else "koma.sha256")
     if not (stamp.is_file() and stamp.read_text() == digest and python_of_venv().exists()):
         make_venv()
-        print("Installing Koma's packages into .venv (the first time takes some minutes) ...", flush=True)
-        command = [str(python_of_venv()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command.append("--require-hashes")
-        if subprocess.run([*command, "-r", str(requirements[-1])], check=False).returncode:
-            sys.exit("Installing failed; the lines above say why. Without a network it cannot work the first time.")
+        install(requirements[-1])
         stamp.write_text(digest)
         if dev:
             (VENV / "koma.sha256").write_text(hashlib.sha256(requirements[0].read_bytes()).hexdigest())
     if dev:
         need_chromium()
+
+
+def install(requirements: Path) -> None:
+    """Install what the file pins, and say what is downloaded and how long it takes.
+
+    Only what Koma uses is compiled: compiling all modules takes longer than unpacking them.
+    """
+    command = [str(python_of_venv()), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
+    command += ["--no-compile", "--require-hashes", "-r", str(requirements)]
+    began = time.monotonic()
+    print("Downloading Koma's packages, some hundred megabytes ...", flush=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pip:
+        for line in pip.stdout or ():
+            if (file := DOWNLOADED.search(line)) and float(file["megabytes"]) >= MEGABYTES_TOLD:
+                print(f"  {file['name']}, {float(file['megabytes']):.0f} MB", flush=True)
+            elif line.startswith("Installing collected packages"):
+                print(f"  {time.monotonic() - began:.0f} s", flush=True)
+                began = time.monotonic()
+                print("Unpacking them into .venv ...", flush=True)
+    if pip.returncode:
+        sys.exit("Installing failed; the lines above say why. Without a network it cannot work the first time.")
+    print(f"  {time.monotonic() - began:.0f} s", flush=True)
+    with step("Compiling what Koma uses"), tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"KOMA_DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": "project.settings"}
+        subprocess.run([str(python_of_venv()), "-c", IMPORT_ALL], cwd=ROOT, env=environment, check=False)
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Say what begins, and how many seconds it took."""
+    print(f"{text} ...", flush=True)
+    began = time.monotonic()
+    yield
+    print(f"  {time.monotonic() - began:.0f} s", flush=True)
 
 
 def python_of_venv() -> Path:
@@ -61,9 +104,9 @@ def make_venv() -> None:
             f"{python} cannot make virtual environments: its module ensurepip is missing. "
             f"Install it (Debian and Ubuntu: apt-get install python{version}-venv), then run this again."
         )
-    print(f"Making .venv with {python} ...", flush=True)
-    if subprocess.run([python, "-m", "venv", "--clear", str(VENV)], check=False).returncode:
-        sys.exit(f"{python} -m venv failed; the lines above say why.")
+    with step(f"Creating .venv with {python}"):
+        if subprocess.run([python, "-m", "venv", "--clear", str(VENV)], check=False).returncode:
+            sys.exit(f"{python} -m venv failed; the lines above say why.")
 
 
 def find_python() -> str:
@@ -86,11 +129,11 @@ def apt_install(*packages: str) -> bool:
     """Install Debian packages where we are root and there is apt-get; False where that cannot be."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("apt-get"):
         return False
-    print(f"Installing {' '.join(packages)} with apt-get ...", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     update = ["apt-get", "update", "-qq"]
-    return _ok(install, environment) or (_ok(update, environment) and _ok(install, environment))
+    with step(f"Installing {' '.join(packages)} with apt-get"):
+        return _ok(command, environment) or (_ok(update, environment) and _ok(command, environment))
 
 
 def _ok(command: list[str], environment: dict[str, str] | None = None) -> bool:
