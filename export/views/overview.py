@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count, Q, Sum
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
@@ -44,6 +44,8 @@ class Step:
 @require_safe
 def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
     """How far the collection is, who is in it, and what helps most now; refreshed by itself during a run."""
+    if request.headers.get("HX-Target") == "run-now":
+        return _run_now(request, collection)
     cache_stamp = stamp(collection)
     counts = _counts(collection, cache_stamp)
     latest = list(collection.runs.select_related("created_by")[:RUNS_MAX])
@@ -68,6 +70,14 @@ def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
     }
     template = "export/overview.html#progress" if is_partial(request) else "export/overview.html"
     return render(request, template, context)
+
+
+def _run_now(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """What the open run does now, for empty pages that wait for it; the whole page anew once it has ended."""
+    running = collection.runs.exclude(state__in=FINISHED).first()
+    if running is None:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "partials/run_now_live.html", {"lane": progress.current_of([running])[running.pk]})
 
 
 def _counts(collection: Collection, cache_stamp: str) -> dict[str, int]:
@@ -134,7 +144,8 @@ def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None,
         text = "Add a video or a folder of pictures."
         _add(steps, "Add episodes", text, "add_episodes", collection.pk)
     if running is not None:
-        _add(steps, f"Watch run {running.pk}", "A run is in progress.", "run", collection.pk, running.pk)
+        _add(steps, f"Watch run {running.pk}", "", "run", collection.pk, running.pk)
+        steps[-1] |= {"run": running, "lane": progress.current_of([running])[running.pk]}
     elif counts["unread"] and lead:
         text = f"{counts['unread']:,} of {counts['episodes']:,} episodes have no frames yet."
         _add(steps, "Start a run", text, "run_start", collection.pk)

@@ -255,3 +255,13 @@ def _lane_seconds_left(lane: Lane | Summary, expected: float) -> float:
         elapsed = (timezone.now() - began).total_seconds() if began else 0.0
         expected = share * (elapsed / share) + (1 - share) * expected
     return (1 - share) * expected
+
+
+def current(run_lanes: Sequence[Lane | Summary]) -> Lane | Summary | None:
+    """The stage that works now; None while the run waits for a worker."""
+    return next((lane for lane in run_lanes if lane.state == RunState.RUNNING), None)
+
+
+def current_of(runs: Sequence[PipelineRun]) -> dict[int, Lane | Summary | None]:
+    """The stage that works now in each of several runs, by the run's key. One query for all, none for none."""
+    return {key: current(run_lanes) for key, run_lanes in summaries(runs).items()} if runs else {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,7 +15,8 @@ from django.views.decorators.http import require_POST
 from ingest.access import member_view
 from ingest.actions import collections as actions
 from ingest.errors import BadInput, KomaError
-from ingest.models import Collection, Episode, Frame, Membership, Role
+from ingest.models import FINISHED, Collection, Episode, Frame, Membership, PipelineRun, Role
+from ingest.pipeline import progress
 from ingest.storage import quota
 from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success
 
@@ -38,16 +39,20 @@ def collections(request: HttpRequest) -> HttpResponse:
     rows = Collection.objects.visible_to(request.user).annotate(
         role=Subquery(memberships.values("role")[:1]),
         episode_count=Count("episodes", distinct=True),
-        open_runs=Count("runs", filter=Q(runs__finished_at__isnull=True), distinct=True),
         shown=Subquery(begun.values("pk")[:1]),
     )
     rows = rows.annotate(still=Subquery(still)).order_by("name", "pk")  # the model's order is left out where rows group
-    context: dict[str, Any] = {"collections": [], "archived": [], "may_create": allowed}
-    for row in rows:
-        entry = {"row": row, "role": Role(getattr(row, "role")).label}  # noqa: B009 - an annotation, no field
+    visible = list(rows)
+    open_runs = list(PipelineRun.objects.filter(collection__in=visible).exclude(state__in=FINISHED).order_by("-pk"))
+    stage_now, run_of = progress.current_of(open_runs), {run.collection_id: run.pk for run in open_runs}
+    context: dict[str, Any] = {"collections": [], "archived": [], "may_create": allowed, "is_working": bool(run_of)}
+    for row in visible:
+        role = Role(getattr(row, "role")).label  # noqa: B009 - an annotation, no field
+        run = run_of.get(row.pk)
+        entry = {"row": row, "role": role, "run": run, "lane": stage_now[run] if run else None}
         context["archived" if row.archived_at else "collections"].append(entry)
     # The first collection may be on its way, and running ones change: an invitation, the demo's episode being drawn.
-    context["is_filling"] = not rows or any(getattr(row, "open_runs") for row in rows)  # noqa: B009
+    context["is_filling"] = not visible or context["is_working"]
     template = "ingest/collections.html#listing" if is_partial(request) else "ingest/collections.html"
     return render(request, template, context)
 
