@@ -146,6 +146,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 
 # Stages in the order in which a run takes them; dotted, so that ingest runs the stages of apps it must not know.
 PIPELINE_STAGES: list[str] = [
+    "project.demo_stage.DrawDemo",
     "ingest.stages.extract.Extract",
     "ingest.stages.read_pictures.ReadPictures",
     "ingest.stages.side_files.ReadSideFiles",

@@ -119,32 +119,63 @@ def register(
         raise AlreadyThere(display_name, same.episode)
     quota.check(collection=collection, by=by, more_pictures=inspected.pictures)
     try:
-        with history.operation(
-            collection=collection,
-            by=by,
-            kind="sources.add",
-            summary=lambda: f"{episode.label} added from {display_name}",
-        ):
-            source = Source.objects.create(
-                collection=collection,
-                kind=inspected.kind,
-                name=display_name,
-                path=place(inspected) if place else str(path.absolute()),
-                uploaded=place is not None,
-                sha256=inspected.sha256,
-                size_bytes=inspected.size_bytes,
-                image_type=_image_type(about, inspected.kind),
-                rating_scheme=_rating_scheme(about.rating_scheme),
-                licence_note=about.licence_note.strip(),
-                exportable=about.exportable,
-                added_by=by,
-            )
-            episode = _episode(source, inspected, about, folder="" if place else path.absolute().parent.name)
+        return _create(collection, display_name, inspected, about, path=path, by=by, place=place)
     except IntegrityError:
         same = known.filter(sha256=inspected.sha256).first()
         if same is None:
             raise
         raise AlreadyThere(display_name, same.episode) from None  # another request was quicker
+
+
+def register_unwritten(
+    *, collection: Collection, path: Path, by: Any, about: About, duration_s: float, size: tuple[int, int]
+) -> Episode:
+    """Create the Source and Episode of a film that Koma itself will write at `path`; `written` completes them.
+
+    Its length and size (width, height) are what the estimate of its run is based on.
+    """
+    unwritten = Inspected(SourceKind.VIDEO, "", 0)
+    episode = _create(collection, path.name, unwritten, about, path=path, by=by, place=None)
+    episode.duration_s, (episode.width, episode.height) = duration_s, size
+    episode.save(update_fields=["duration_s", "width", "height"])
+    return episode
+
+
+def written(episode: Episode) -> None:
+    """Fill in what only the finished film of `register_unwritten` tells. Raises BadInput (UnreadableVideo)."""
+    source = episode.source
+    inspected = inspect(source_path(source), display_name=source.name)
+    source.sha256, source.size_bytes = inspected.sha256, inspected.size_bytes
+    source.save(update_fields=["sha256", "size_bytes"])
+    facts = _video_facts(inspected.video)
+    Episode.objects.filter(pk=episode.pk).update(**facts)
+
+
+def _create(
+    collection: Collection, display_name: str, inspected: Inspected, about: About, *, path: Path, by: Any,
+    place: Callable[[Inspected], str] | None,
+) -> Episode:  # fmt: skip
+    with history.operation(
+        collection=collection,
+        by=by,
+        kind="sources.add",
+        summary=lambda: f"{episode.label} added from {display_name}",
+    ):
+        source = Source.objects.create(
+            collection=collection,
+            kind=inspected.kind,
+            name=display_name,
+            path=place(inspected) if place else str(path.absolute()),
+            uploaded=place is not None,
+            sha256=inspected.sha256,
+            size_bytes=inspected.size_bytes,
+            image_type=_image_type(about, inspected.kind),
+            rating_scheme=_rating_scheme(about.rating_scheme),
+            licence_note=about.licence_note.strip(),
+            exportable=about.exportable,
+            added_by=by,
+        )
+        episode = _episode(source, inspected, about, folder="" if place else path.absolute().parent.name)
     return episode
 
 
@@ -235,25 +266,34 @@ def number_text(name: EpisodeName) -> str:
 
 
 def _episode(source: Source, inspected: Inspected, about: About, *, folder: str) -> Episode:
-    video = inspected.video
-    parsed = parse_name(source.name, folder=folder) if video is not None else EpisodeName()
+    is_film = inspected.kind == SourceKind.VIDEO
+    parsed = parse_name(source.name, folder=folder) if is_film else EpisodeName()
     return Episode.objects.create(
         collection=source.collection,
         source=source,
         series=plain_text(about.series or parsed.series)[:200],
         season=parsed.season,
         number=number_text(parsed),
-        title=(source.name.rpartition(".")[0] if _is_file(source, video) else source.name)[:300],
-        duration_s=video.duration_s if video else 0,
-        frame_rate=video.fps if video else 0,
-        width=video.width if video else 0,
-        height=video.height if video else 0,
-        codec=video.codec[:40] if video else "",
+        title=(source.name.rpartition(".")[0] if is_film or _is_file(source) else source.name)[:300],
+        **_video_facts(inspected.video),
     )
 
 
-def _is_file(source: Source, video: VideoInfo | None) -> bool:
-    return video is not None or ending_of(source.name) in ZIP_ENDINGS | PICTURE_ENDINGS
+def _video_facts(video: VideoInfo | None) -> dict[str, Any]:
+    """Fields of an episode; the model's defaults where there is no film."""
+    if video is None:
+        return {}
+    return {
+        "duration_s": video.duration_s,
+        "frame_rate": video.fps,
+        "width": video.width,
+        "height": video.height,
+        "codec": video.codec[:40],
+    }
+
+
+def _is_file(source: Source) -> bool:
+    return ending_of(source.name) in ZIP_ENDINGS | PICTURE_ENDINGS
 
 
 def _image_type(about: About, kind: SourceKind) -> str:

@@ -76,6 +76,7 @@ class Stage(ABC, Generic[Batch, Result]):
     params_type: ClassVar[type] = NoParams
     writes_files: ClassVar[bool] = False  # pictures or crops of its episode, whose size is measured again afterwards
     begins_again: ClassVar[bool] = False  # overwrites files of an earlier pass, which do not count twice
+    is_offered: ClassVar[bool] = True  # on the page that starts a run; False: Koma alone starts it
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx

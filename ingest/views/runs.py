@@ -121,8 +121,7 @@ def work(request: HttpRequest, collection: Collection) -> HttpResponse:
     if row is not None:
         summary = progress.summaries([row])[row.pk]
         context["outlook"] = estimates.outlook(row, summary)
-        active = [lane for lane in summary if lane.state == "running"]
-        context["lane"] = active[0] if active else None
+        context["lane"] = progress.current(summary)
         context["others"] = collection.runs.exclude(state__in=FINISHED).count() - 1
     return render(request, "partials/work.html", context)
 
@@ -191,6 +190,7 @@ def _start_context(request: HttpRequest, collection: Collection) -> dict[str, An
             "params": stage_fields(stage, collection),
         }
         for name, stage in stages().items()
+        if stage.is_offered
     ]
     return {
         "section": "runs",

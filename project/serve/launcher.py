@@ -20,6 +20,7 @@ from types import FrameType
 from typing import IO
 
 from django.conf import settings
+from django.db import connections
 
 from ingest.imaging.store import free_bytes
 from ingest.storage.full_disk import FREE_LEAST_BYTES
@@ -32,6 +33,7 @@ WORKER_CLASS = "project.serve.web_worker.BufferedWorker"
 LOG_MAX_BYTES = 5 * 2**20  # a log beyond this begins anew at the next start
 RESTART_WAIT_S = (0.5, 2.0, 5.0, 15.0, 60.0)  # a worker that dies again and again is started less and less often
 DISK_EVERY_S = 5.0
+DEMO_PATIENCE_S = 20.0
 CALM_S = 120.0  # a process that lived this long starts with the shortest wait again
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -118,6 +120,8 @@ class Launcher:
     services: list[Service] = field(default_factory=list)
     redis: RedisServer | None = None
     demo: subprocess.Popen[bytes] | None = None
+    demo_log: Path | None = None
+    demo_reported: int = 0  # position in that log
     stopping: bool = False
     disk_full: bool = False
     disk_seen_at: float = -math.inf
@@ -137,16 +141,22 @@ class Launcher:
                 self.redis = RedisServer(settings.KOMA_DATA_DIR / "redis")
                 self.redis.start()
             login = prepare_database()
-            self._start_services(port)
+            self._make_services(port)
+            # First what the page and the demo's film wait for; the other workers start while these are at work.
+            self._start(self.services[0])
+            if self.with_demo:
+                self._start_demo()
             address = f"http://{shown_host(settings.KOMA_BIND)}:{port}/"
             self._wait_until_up(address)
+            self._wait_for_demo()
+            for service in self.services:
+                if service.process is None:
+                    self._start(service)
             if not self.stopping:
                 lock.truncate(0)
                 lock.write(address)
                 lock.flush()
                 announce(address, login)
-                if self.with_demo:
-                    self._start_demo()
             while not self.stopping:
                 self._watch()
                 time.sleep(0.2)
@@ -161,16 +171,14 @@ class Launcher:
             self.stopping = True
             os.write(1, b"\nStopping ...\n")
 
-    def _start_services(self, port: int) -> None:
+    def _make_services(self, port: int) -> None:
         web = gunicorn_command(settings.KOMA_BIND, port, settings.KOMA_WEB_WORKERS)
         self.services = [
             Service("web", web),
-            Service("worker-gpu", worker_command("gpu")),
             Service("worker-cpu", worker_command("cpu")),
+            Service("worker-gpu", worker_command("gpu")),
             Service("worker-io", worker_command("export", "io")),
         ]
-        for service in self.services:
-            self._start(service)
 
     def _start(self, service: Service) -> None:
         if self.stopping:
@@ -188,12 +196,33 @@ class Launcher:
                 return
             time.sleep(0.05)
 
+    def _wait_for_demo(self) -> None:
+        """Until the demo's collection is there, so that nobody is told an address that shows an empty page."""
+        until = time.monotonic() + DEMO_PATIENCE_S
+        while self.demo is not None and self.demo_log is not None and not self.stopping:
+            if self.demo.poll() is not None or time.monotonic() > until or self.demo_log.stat().st_size:
+                return
+            time.sleep(0.05)
+
     def _start_demo(self) -> None:
         from project import demo
 
-        if demo.is_due():
-            report("Empty site: drawing and ingesting the demo episode. The page already works.")
-            self.demo = spawn([sys.executable, "manage.py", "demo_episode", "--follow"])
+        is_due = demo.is_due()
+        connections.close_all()
+        if is_due and not self.stopping:
+            self._start(self.services[1])  # it draws
+            self.demo_log = log_file("demo")
+            self.demo_log.unlink(missing_ok=True)
+            self.demo = spawn([sys.executable, "manage.py", "demo_episode", "--follow"], log=self.demo_log)
+
+    def _report_demo(self) -> None:
+        """Print what the demo's process said since; it begins before the address and the login are printed."""
+        if self.demo_log is not None and self.demo_log.exists():
+            with self.demo_log.open(encoding="utf-8", errors="replace") as file:
+                file.seek(self.demo_reported)
+                if text := file.read().rstrip("\n"):
+                    report(text)
+                self.demo_reported = file.tell()
 
     def _watch(self) -> None:
         """Start again what died. Stages of a dead worker are taken up from what they saved."""
@@ -202,10 +231,15 @@ class Launcher:
         if self.redis is not None and self.redis.process is not None and self.redis.process.poll() is not None:
             report("Redis ended; restarting it.")
             self.redis.start()
-        if self.demo is not None and (code := self.demo.poll()) is not None:
+        if self.demo is not None:
+            code = self.demo.poll()
+            self._report_demo()
             if code:
-                report("The demo episode failed; the lines above say why. Start `make demo` again to retry.")
-            self.demo = None
+                report(
+                    "The demo episode failed; the lines above say why. Its run in the collection Demo can be retried."
+                )
+            if code is not None:
+                self.demo = None
         for service in self.services:
             if service.process is not None and service.process.poll() is not None:
                 code = service.process.returncode
@@ -244,10 +278,11 @@ class Launcher:
 def prepare_database() -> tuple[str, str] | None:
     """Bring the tables up to date and make the first admin; returns name and password where we know them."""
     from django.core.management import call_command
-    from django.db import connections
 
     from project.admin_user import first_admin
+    from project.new_site import create_tables
 
+    create_tables()
     call_command("migrate", interactive=False, verbosity=0)
     login = first_admin(settings.KOMA_DATA_DIR / "admin_password")
     connections.close_all()
@@ -287,11 +322,13 @@ _open_directly: Callable[..., IO[bytes]] = urllib.request.build_opener(urllib.re
 
 
 def announce(address: str, login: tuple[str, str] | None) -> None:
-    """Print where Koma is and how to log in."""
-    lines = [f"Koma runs at {address}"]
+    """Print where Koma is, how to log in and what is there to see."""
+    lines = ["", f"Koma runs at {address}", ""]
     if login is not None:
-        lines.append(f"  Log in as {login[0]} with the password {login[1]}")
-        lines.append(f"  (kept in {settings.KOMA_DATA_DIR / 'admin_password'})")
-    lines.append(f"  Data: {settings.KOMA_DATA_DIR}   Logs: {settings.KOMA_DATA_DIR / 'logs'}")
-    lines.append("  Stop it with Ctrl-C.")
-    report("\n" + "\n".join(lines) + "\n")
+        kept_in = settings.KOMA_DATA_DIR / "admin_password"
+        lines += ["  Open it in a browser and log in:", f"    name      {login[0]}", f"    password  {login[1]}", ""]
+        lines += [f"  The password is also in {kept_in}, until you change it."]
+    else:
+        lines += ["  Log in with the name and password of your account."]
+    lines += [f"  Data: {settings.KOMA_DATA_DIR}   Logs: {settings.KOMA_DATA_DIR / 'logs'}", "  Stop it with Ctrl-C."]
+    report("\n".join([*lines, ""]))

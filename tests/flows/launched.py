@@ -76,7 +76,7 @@ class Launched:
 
     @property
     def password(self) -> str:
-        result = re.search(r"Log in as admin with the password (\S+)", self.output)
+        result = re.search(r"name +admin\n +password +(\S+)", self.output)
         assert result, self.output
         return result.group(1)
 
