@@ -69,16 +69,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs the browser, and what depends on the database and so runs on PostgreSQL too; leave out what needs
-    packages that nobody has to have, unless `make test-optional` has installed them. The slow ones come first, so that
-    none of them is what everything else has to wait for at the end."""
-    if os.environ.get("KOMA_TEST_OPTIONAL") != "1":
-        left_out = [item for item in items if item.get_closest_marker("optional")]
+    packages that nobody has to have, unless `make test-optional` has installed them, and what needs PostgreSQL on
+    SQLite. The slow ones come first, so that none of them is what everything else has to wait for at the end."""
+    missing = {"optional"} if os.environ.get("KOMA_TEST_OPTIONAL") != "1" else set()
+    missing |= {"postgres_only"} if not os.environ.get("KOMA_TEST_DATABASE_URL") else set()
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
+    if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         has_database = item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db"}
-        if ON_POSTGRES & set(item.path.parts) and has_database and "browser" not in fixtures:
+        if item.get_closest_marker("postgres_only") or (
+            ON_POSTGRES & set(item.path.parts) and has_database and "browser" not in fixtures
+        ):
             item.add_marker(pytest.mark.postgres)
         if "browser" in fixtures:
             item.add_marker(pytest.mark.browser)

@@ -246,12 +246,11 @@ def end_connection(pid: int) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres_only
 @pytest.mark.parametrize("at_the_end", [False, True])
 def test_work_during_which_the_database_restarts_is_done_again_and_does_not_fail(
     work: tuple[Kind[Any], Any], at_the_end: bool
 ) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has no server")
     kind, row = work
 
     def work_through_restart(report: Any) -> dict[str, int]:

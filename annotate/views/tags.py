@@ -19,7 +19,7 @@ from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role
 from ingest.params import as_int
-from ingest.views.once import key_of
+from ingest.views.once import key_of, own_key
 from ingest.views.responses import errors_in_words, success
 
 ROWS = 100
@@ -56,6 +56,7 @@ def tags(request: MemberRequest, collection: Collection) -> HttpResponse:
     return render(request, "annotate/tags.html", context)
 
 
+@own_key  # writes nothing: after Back the same form is answered again
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words

@@ -133,9 +133,8 @@ def test_similar_image_removal_leaves_a_frame_to_the_person_who_decides_while_it
     assert Frame.objects.get(pk=other.pk).duplicate_of_id is None
 
 
+@pytest.mark.postgres_only  # SQLite has one writer
 def test_bulk_work_of_one_collection_does_not_hold_up_another(world: World, alice: User) -> None:
-    if connection.vendor != "postgresql":
-        return  # SQLite has one writer
     other = Collection.objects.create(name="Other")
     began = time.monotonic()
     seconds: list[float] = []
@@ -218,11 +217,10 @@ def test_sqlite_that_is_busy_is_known_by_its_code(tmp_path: Any) -> None:
     first.close(), second.close()
 
 
+@pytest.mark.postgres_only  # SQLite locks no rows
 def test_every_action_and_stage_takes_its_locks_in_one_order(
     world: World, alice: User, bob: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if connection.vendor != "postgresql":
-        return  # SQLite locks no rows
     write_graph(settings.KOMA_MODELS_DIR)
     settings.PIPELINE_STAGES = [
         "ingest.stages.dedup.Dedup", "ingest.stages.pictures.Pictures", "annotate.stages.detect.Detect",

@@ -247,10 +247,10 @@ def test_what_was_fetched_of_a_model_can_be_given_up_on_the_page(as_alice: Clien
     part = Path(settings.KOMA_MODELS_DIR) / folder.INCOMING / "isnetis" / "model.onnx.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"x" * (3 << 20))
-    assert f"Frees {filesize(3 << 20)}." in html_of(as_alice.get("/models/"))
+    assert f"Frees {filesize(3 << 20)}." in html_of(as_alice.get("/models/?q=isnetis"))
     as_alice.post("/models/act/", {"act": "remove", "name": "isnetis", "sure": "on"})
     assert not part.exists()
-    assert "Frees" not in html_of(as_alice.get("/models/"))
+    assert "Frees" not in html_of(as_alice.get("/models/?q=isnetis"))
 
 
 # --- Measurements -----------------------------------------------------------------------------------------------------

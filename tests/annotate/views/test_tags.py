@@ -83,6 +83,14 @@ def test_a_change_is_shown_then_done_then_undone(as_bob: Client, tagged: Show) -
 
 
 @pytest.mark.django_db
+def test_a_dry_run_is_shown_again_after_the_way_back(as_bob: Client, tagged: Show) -> None:
+    form = {"act": "remove", "tag": "blue_hair", "key": "of-this-page"}
+    for _ in range(2):
+        response = as_bob.post(reverse("tags_preview", args=[tagged.collection.pk]), form)
+        assert [change.frames for change in response.context["changes"]] == [3]
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("form", "words"),
     [
