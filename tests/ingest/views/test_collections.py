@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -155,3 +156,27 @@ def test_the_estimate_is_shown_on_the_page_that_starts_a_run(as_alice: Client, c
     assert f'hx-post="{url}"' in page  # an address of hundreds of episodes would be refused for its length
     many = [episode.pk, *range(10_000, 10_500)]
     assert "1 episode:" in html_of(as_alice.post(url, {"episode": many, "stage": "extract"}))
+
+
+@pytest.mark.parametrize("path", ["frames/", "faces/", "characters/", "tags/", "export/", "exports/", "runs/"])
+def test_an_empty_page_says_what_will_be_there_and_leads_to_the_step_that_fills_it(
+    as_alice: Client, as_bob: Client, collection: Collection, path: str
+) -> None:
+    here = f"/c/{collection.pk}/"
+
+    def steps(client: Client) -> list[str]:
+        page = html_of(client.get(here + path))
+        content = page[page.index("<main") : page.index("</main>")]
+        return re.findall(rf'class="empty".*?href="({here}[^"]*)"', content, re.DOTALL)
+
+    assert steps(as_alice) == [f"{here}add/"]
+    assert steps(as_bob) == []  # a reviewer can only wait for a lead
+    assert "A lead can add them." in html_of(as_bob.get(here + path))
+    episode_of(collection)
+    assert steps(as_alice) == [f"{here}runs/start/"]
+    run = PipelineRun.objects.create(collection=collection, code_version="test")
+    page = html_of(as_bob.get(here + path))
+    if path == "runs/":
+        assert f"Run {run.pk}" in page
+    else:
+        assert "Waiting for a worker" in page and steps(as_bob) == [f"{here}runs/{run.pk}/"]
