@@ -15,7 +15,12 @@ document.addEventListener("input", async (event) => {
   if (field.dataset.asked === text) return;
   field.dataset.asked = text;
   const address = `${field.dataset.names}?q=${encodeURIComponent(text)}`;
-  const response = await fetch(address, { headers: { Accept: "application/json" } });
+  let response;
+  try {
+    response = await fetch(address, { headers: { Accept: "application/json" } });
+  } catch {
+    return; // without a connection one types the whole name
+  }
   const isNewest = field.dataset.asked === text;
   if (!response.ok || response.redirected || !isNewest) return;
   const { names } = await response.json();

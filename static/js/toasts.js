@@ -52,7 +52,9 @@ function showResponseError({ detail: { xhr } }) {
   showToast({ error: true, text });
 }
 
-function showSendError() {
+// What is kept in this browser is offered again; see unsent.js.
+function showSendError({ detail }) {
+  if (detail.requestConfig.komaFingerprint && document.body.dataset.user) return;
   const text =
     "The server cannot be reached; nothing was sent. Check the connection and try again.";
   showToast({ error: true, text });
