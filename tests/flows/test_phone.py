@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from annotate.models import Character
 from ingest.models import PipelineRun, StageRun
 from tests.conftest import client_of
+from tests.flows.addresses import page_addresses
 
 if TYPE_CHECKING:
     from tests.annotate.views.conftest import Show
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 FINGER = 40  # pixels
 WIDTH = 390
+SMALLEST_TEXT = 11  # pixels
 LONG = "ずっと長い名前 " * 12 + "x" * 100
 AUDIT = Path(__file__).with_name("page_audit.js").read_text(encoding="utf-8")
 
@@ -72,19 +74,8 @@ def test_every_page_fits_a_phone_and_a_finger_and_can_be_read(
     User.objects.filter(pk=alice.pk).update(is_superuser=True)
     (tmp_path / "films" / "one").mkdir(parents=True)
     settings.KOMA_LIBRARY_DIRS = [tmp_path / "films"]
-    inside = f"/c/{show.collection.pk}/"
-    run = PipelineRun.objects.get()
-    pages = [
-        *("/", "/models/", "/models/import/", "/quality/", "/status/", "/password/"),
-        *("/site/people/", "/site/collections/", "/site/uploads/", "/join/"),
-        *(inside + name for name in ("", "episodes/", "frames/", "faces/", "characters/", "export/", "exports/")),
-        *(inside + name for name in ("runs/", "runs/start/", "members/", "settings/", "models/", "history/", "add/")),
-        *(inside + name for name in ("add/library/", "compare/", "compare/embedders/", "quality/", "delete/")),
-        f"{inside}episodes/{show.episode.pk}/", f"{inside}frames/{show.frames[0].pk}/", f"{inside}runs/{run.pk}/",
-        f"{inside}characters/{show.hinata.pk}/",
-    ]  # fmt: skip
     wrong = []
-    for address in pages:
+    for address in page_addresses(show, PipelineRun.objects.get()):
         phone.goto(live_server.url + address)
         result = phone.evaluate(
             f"(() => {{ const page = {AUDIT}; return [...page.small({FINGER}), ...page.pale()]; }})()"
@@ -98,6 +89,8 @@ def test_every_page_fits_a_phone_and_a_finger_and_can_be_read(
     rail = phone.locator(".rail a")
     assert rail.count() == 8
     boxes = [item.bounding_box() for item in rail.all()]
+    sizes = rail.evaluate_all("items => items.map((item) => parseFloat(getComputedStyle(item).fontSize))")
+    assert min(sizes) >= SMALLEST_TEXT
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= WIDTH for box in boxes)
 
 
