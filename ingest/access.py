@@ -23,18 +23,15 @@ class MemberRequest(HttpRequest):
     can_lead: bool
 
 
-def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple[Collection, Role]:
+def collection_for(user: Any, pk: int) -> tuple[Collection, Role]:
     """The collection and the user's role in it. One query.
 
-    Raises Http404 for others (who may not know that it exists), PermissionDenied for too low a role.
+    Raises Http404 for others, who may not know that it exists.
     """
     membership = Membership.objects.select_related("collection").filter(collection_id=pk, user_id=user.pk).first()
     if membership is None:
         raise Http404("No such collection.")
-    role = Role(membership.role)
-    if role < at_least:
-        raise PermissionDenied(f"You need the role {at_least.label} for this; you are {role.label} here. Ask a lead.")
-    return membership.collection, role
+    return membership.collection, Role(membership.role)
 
 
 def site_admin_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -66,11 +63,15 @@ def member_view(
         @wraps(view)
         def wrapped(request: HttpRequest, collection_id: int, *args: Any, **kwargs: Any) -> HttpResponse:
             needed = at_least if write is None or request.method in ("GET", "HEAD") else write
-            collection, role = collection_for(request.user, collection_id, at_least=needed)
+            collection, role = collection_for(request.user, collection_id)
+            member_request = cast(MemberRequest, request)
+            # Before what may be refused: the page that says so has the collection's menu.
+            member_request.collection, member_request.role = collection, role
+            if role < needed:
+                text = f"You need the role {needed.label} for this; you are {role.label} here. Ask a lead."
+                raise PermissionDenied(text)
             if collection.archived_at is not None and request.method not in ("GET", "HEAD") and not when_archived:
                 raise PermissionDenied("This collection is archived. An admin can restore it in its settings.")
-            member_request = cast(MemberRequest, request)
-            member_request.collection, member_request.role = collection, role
             member_request.can_edit, member_request.can_lead = role >= Role.REVIEWER, role >= Role.LEAD
             return view(member_request, collection, *args, **kwargs)
 

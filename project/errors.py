@@ -5,20 +5,24 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+from contextlib import suppress
 
 from django.conf import settings
 from django.core.exceptions import TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from ingest.access import collection_for
 from ingest.storage import full_disk
 from ingest.storage.full_disk import disk_is_full
 
 logger = logging.getLogger(__name__)
 
+IN_COLLECTION = re.compile(r"/c/([0-9]{1,18})/")
 BUSY = "The database is busy or cannot be reached; nothing was saved. Try again in a moment."
 STALE = "This page was opened before your last login, so nothing was saved. Reload it and try again."
 
@@ -48,9 +52,20 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return HttpResponse(render_to_string("400.html", {"words": words}), status=400)
 
 
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404, with the menu of the collection in the address for its members. Others see the same page for every one."""
+    match = IN_COLLECTION.match(request.path_info)
+    if match and not hasattr(request, "collection") and hasattr(request, "user"):
+        with suppress(Http404):
+            request.collection, request.role = collection_for(  # type: ignore[attr-defined]
+                request.user, int(match[1])
+            )
+    return render(request, "404.html", status=404)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 where the database did not answer, 507 where the disk is full. Drawn without the request: nothing may
-    go wrong here."""
+    """500, or 503 where the database did not answer, 507 where the disk is full. The last two are drawn without the
+    request, and 500 where drawing fails with it: nothing may go wrong here."""
     error = sys.exc_info()[1]
     status, title, text = 500, "", ""
     if disk_is_full(error):
@@ -63,4 +78,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
         response.headers["HX-Trigger"] = json.dumps({"toast": {"text": text, "error": True, "undo": False}})
         response.headers["HX-Reswap"] = "none"
         return response
-    return HttpResponse(render_to_string("500.html", {"problem": title, "text": text}), status=status)
+    context = {"problem": title, "text": text, "again": request.get_full_path() if request.method == "GET" else ""}
+    if status == 500:
+        with suppress(Exception):
+            return render(request, "500.html", context, status=status)
+    return HttpResponse(render_to_string("500.html", context), status=status)

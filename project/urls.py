@@ -23,4 +23,5 @@ urlpatterns = [
 ]
 
 handler400 = "project.errors.bad_request"
+handler404 = "project.errors.not_found"
 handler500 = "project.errors.server_error"
