@@ -203,8 +203,6 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
         face.candidates = may.get(face.pk, []) if face.character is None else []  # type: ignore[attr-defined]
     tag_rows = list(FrameTag.objects.filter(frame=row).select_related("tag", "model_version", "by"))
     tag_rows.sort(key=lambda t: (t.tag.category, t.state == "no", -t.score, t.tag.name))
-    for tag in tag_rows:
-        tag.percent = round(100 * min(1.0, max(0.0, tag.score)))  # type: ignore[attr-defined]
     groups = [
         (TagCategory(category).label, list(rows)) for category, rows in groupby(tag_rows, key=lambda t: t.tag.category)
     ]
@@ -223,7 +221,6 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
                 frame_character.character.name,
             ),
         ),
-        "characters_count": sum(frame_character.state == "yes" for frame_character in present),
         "file_facts": FileFacts.objects.filter(frame=row).first(),
         "file_captions": list(row.file_captions.select_related("beside")),
         "side_files": list(row.side_files.all()),
@@ -231,9 +228,7 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
         "revisions": Operation.objects.filter(collection=collection, revisions__frame_id=row.pk)
         .select_related("by")
         .distinct()[:HISTORY_MAX],
-        "real_count": sum(face.state != FaceState.NOT_A_FACE for face in faces),
         "tags": groups,
-        "tags_count": sum(tag.state == "yes" for tag in tag_rows),
         "caption": caption,
         "boxes_shown": checks.form_values(faces),
         "caption_shown": {"text": caption.text if caption else ""},
@@ -242,13 +237,12 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
 
 
 def place_box(face: Face) -> None:
-    """What the template shows of a box: classes, place and strength of its line as CSS, its height in percent."""
+    """What the template shows of a box: classes, place and strength of its line as CSS."""
     face.css_class = _box_class(face)  # type: ignore[attr-defined]
     left, top, wide = round(100 * face.left, 3), round(100 * face.top, 3), round(100 * (face.right - face.left), 3)
     place = f"left:{left}%;top:{top}%;width:{wide}%;height:{round(100 * face.height, 3)}%"
     sure = face.confidence if face.confidence is not None else face.score
     face.css_style = f"{place};--s:{round(35 + 65 * min(1.0, max(0.0, sure)))}%"  # type: ignore[attr-defined]
-    face.percent_high = round(100 * face.height)  # type: ignore[attr-defined]
 
 
 def _box_class(face: Face) -> str:

@@ -48,6 +48,12 @@ def score(value: Any) -> str:
 
 
 @register.filter
+def percent(value: Any) -> str:
+    """0.9341 -> 93 %; None -> an empty text."""
+    return "" if value is None else f"{100 * float(value):.0f} %"
+
+
+@register.filter
 def spaced(name: Any) -> str:
     """A counter's or tag's name for reading: underscores become spaces, but not in kaomoji."""
     return tag_words.spaced(str(name))

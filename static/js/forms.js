@@ -75,3 +75,10 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target?.id === "both" && !detail.target.open) detail.target.showModal();
 });
+
+// A form that one fills in again and again: the focus is back in its field after the answer has drawn
+// it anew.
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  const { refocus } = detail.requestConfig.elt.closest("form")?.dataset ?? {};
+  if (refocus) document.getElementById(refocus)?.focus({ preventScroll: true });
+});
