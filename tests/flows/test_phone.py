@@ -127,3 +127,32 @@ def test_a_box_is_chosen_moved_and_resized_with_a_finger(phone: Any, live_server
     drag(area["x"] + area["width"] + 8, area["y"] + area["height"] + 8, 24)
     face.refresh_from_db()
     assert face.right - face.left == pytest.approx(width + 24 / 366, abs=0.02)
+
+
+def test_two_fingers_zoom_the_picture_and_one_moves_it(phone: Any, live_server: Any, show: Show) -> None:
+    phone.goto(f"{live_server.url}/c/{show.collection.pk}/frames/{show.frames[0].pk}/")
+    phone.wait_for_load_state("networkidle")
+    touch = phone.context.new_cdp_session(phone)
+    before = phone.locator("#canvas").bounding_box()
+    x, y = before["x"] + before["width"] * 0.7, before["y"] + before["height"] * 0.7
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+    send("touchStart", (x - 20, y))
+    send("touchStart", (x - 20, y), (x + 20, y))
+    for step in range(1, 5):
+        send("touchMove", (x - 20 - 10 * step, y), (x + 20 + 10 * step, y))
+    send("touchEnd")
+    zoomed = phone.locator("#canvas").bounding_box()
+    assert zoomed["width"] == pytest.approx(3 * before["width"], rel=0.05)
+    assert phone.evaluate("visualViewport.scale") == 1
+    send("touchStart", (x, y))
+    for step in range(1, 5):
+        send("touchMove", (x + 10 * step, y + 5 * step))
+    send("touchEnd")
+    moved = phone.locator("#canvas").bounding_box()
+    assert moved["x"] == pytest.approx(zoomed["x"] + 40, abs=3)
+    assert moved["y"] == pytest.approx(zoomed["y"] + 20, abs=3)
+    show.faces[0].refresh_from_db()
+    assert show.faces[0].left == pytest.approx(0.1)

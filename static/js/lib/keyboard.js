@@ -7,6 +7,8 @@ const LABELS = {
   ArrowRight: "→",
   Enter: "↵",
   " ": "Space",
+  Space: "Space",
+  Arrows: "← ↑ ↓ →",
   Escape: "Esc",
   Delete: "Del",
   "Ctrl+z": "Ctrl+Z",
