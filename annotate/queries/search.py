@@ -201,9 +201,22 @@ _CONDITIONS = {
 
 def after(rows: QuerySet[Frame], position: str) -> QuerySet[Frame]:
     """Return the rows after a page mark `episode.index` in page order; all rows for an empty or invalid mark."""
+    if (place := _place(position)) is None:
+        return rows
+    episode, index = place
+    # The last condition follows from the first, and lets an index begin at the episode.
+    return rows.filter(Q(episode_id__gt=episode) | Q(episode_id=episode, index__gt=index), episode_id__gte=episode)
+
+
+def before(rows: QuerySet[Frame], position: str) -> QuerySet[Frame]:
+    """Return the rows before a page mark; none for an empty or invalid one."""
+    if (place := _place(position)) is None:
+        return rows.none()
+    episode, index = place
+    return rows.filter(Q(episode_id__lt=episode) | Q(episode_id=episode, index__lt=index), episode_id__lte=episode)
+
+
+def _place(position: str) -> tuple[int, int] | None:
     episode, _, index = position.partition(".")
     e, i = as_int(episode), as_int(index)
-    if e is None or i is None:
-        return rows
-    # The last condition follows from the first, and lets an index begin at the episode.
-    return rows.filter(Q(episode_id__gt=e) | Q(episode_id=e, index__gt=i), episode_id__gte=e)
+    return None if e is None or i is None else (e, i)

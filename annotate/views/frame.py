@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -15,6 +16,7 @@ from annotate.actions import faces as face_actions
 from annotate.actions.frame_names import candidate_names
 from annotate.actions.head_crops import write_crop
 from annotate.algorithms.name_evidence import RANKS
+from annotate.algorithms.query import QueryError
 from annotate.models import (
     Caption,
     CheckedFrame,
@@ -28,6 +30,10 @@ from annotate.models import (
     NamedBy,
     TagCategory,
 )
+from annotate.queries import search
+from annotate.queries.neighbours import neighbours
+from annotate.views.frames import COUNT_MAX, count_matches
+from annotate.views.html_rows.parts import list_query
 from annotate.views.seen_boxes import seen_in
 from ingest.access import MemberRequest, member_view
 from ingest.actions.frames import form_state
@@ -35,8 +41,9 @@ from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
 from ingest.params import as_int
+from ingest.templatetags.humane import percent
 from ingest.views.once import key_of
-from ingest.views.responses import errors_in_words, is_partial, seen, success, toast
+from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success, toast
 
 NEIGHBOURS = 6
 SIMILAR_MAX = 40
@@ -48,9 +55,6 @@ LOW_LABEL_ABOVE = 0.06  # of the height: a box that begins higher has its label 
 def frame(request: MemberRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """The page."""
     row = _frame(collection, frame_id)
-    siblings = Frame.objects.filter(collection=collection, episode_id=row.episode_id).select_related("episode")
-    before = list(siblings.filter(index__lt=row.index).order_by("-index")[:NEIGHBOURS])[::-1]
-    behind = list(siblings.filter(index__gt=row.index).order_by("index")[:NEIGHBOURS])
     kept_pk = row.duplicate_of_id or row.pk
     alike = Frame.objects.filter(collection=collection).select_related("episode").exclude(pk=row.pk)
     similar = list(alike.filter(pk=row.duplicate_of_id or 0)) + list(
@@ -58,12 +62,31 @@ def frame(request: MemberRequest, collection: Collection, frame_id: int) -> Http
     )
     context = _labels(request, collection, row) | {
         "section": "frames",
-        "strip": [*before, row, *behind],
-        "previous": before[-1].pk if before else None,
-        "following": behind[0].pk if behind else None,
         "similar": similar,
     }
-    return render(request, "annotate/frame.html", context)
+    return render(request, "annotate/frame.html", context | _list(request, collection, row))
+
+
+def _list(request: MemberRequest, collection: Collection, row: Frame) -> dict[str, Any]:
+    """The list that the arrows go through: the matches of `q`, else the kept frames of the episode."""
+    query = request.GET.get("q", "").strip()
+    context: dict[str, Any] = {"query": query, "list_query": list_query(query)}
+    rows: QuerySet[Frame] = Frame.objects.kept().filter(collection=collection, episode_id=row.episode_id)
+    if query:
+        try:
+            terms = search.terms_of(collection, query)
+            rows = search.frames(collection, terms)
+            total = count_matches(collection, rows, terms)
+            context |= {"total": total, "total_more": total > COUNT_MAX, "count_max": COUNT_MAX}
+        except QueryError as error:
+            context["problem"] = str(error)
+    places = neighbours(rows, row, n=NEIGHBOURS)
+    return context | {
+        "strip": [*places.before, row, *places.after],
+        "previous": places.previous,
+        "following": places.following,
+        "number": places.number,
+    }
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -185,7 +208,8 @@ def _frame(collection: Collection, frame_id: int) -> Frame:
 def _answer(request: MemberRequest, collection: Collection, row: Frame, text: str) -> HttpResponse:
     """The labels anew and, beside them, the boxes; for a plain form back to the page."""
     if not is_partial(request):
-        return success(request, text, to=reverse("frame", args=[collection.pk, row.pk]), undo=True)
+        page, origin = reverse("frame", args=[collection.pk, row.pk]), came_from(request)
+        return success(request, text, to=origin if origin.partition("?")[0] == page else page, undo=True)
     row = _frame(collection, row.pk)
     context = _labels(request, collection, row) | {"collection": collection, "oob": True}
     return toast(render(request, "annotate/frame_answer.html", context), text, undo=True)
@@ -203,6 +227,12 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
         face.candidates = may.get(face.pk, []) if face.character is None else []  # type: ignore[attr-defined]
     tag_rows = list(FrameTag.objects.filter(frame=row).select_related("tag", "model_version", "by"))
     tag_rows.sort(key=lambda t: (t.tag.category, t.state == "no", -t.score, t.tag.name))
+    for tag in tag_rows:
+        tag.said_by = _said_by(tag, str(tag.model_version), removed=tag.state == "no")  # type: ignore[attr-defined]
+    for frame_character in present:
+        frame_character.said_by = _said_by(  # type: ignore[attr-defined]
+            frame_character, frame_character.get_origin_display(), removed=frame_character.state == "no"
+        )
     groups = [
         (TagCategory(category).label, list(rows)) for category, rows in groupby(tag_rows, key=lambda t: t.tag.category)
     ]
@@ -234,6 +264,16 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
         "caption_shown": {"text": caption.text if caption else ""},
         "model_captions": list(row.model_captions.select_related("model_version").order_by("-written_at", "-pk")),
     }
+
+
+def _said_by(row: FrameTag | FrameCharacter, model: str, *, removed: bool) -> str:
+    """Who said so, for a title: "removed by alice", "wd-tagger v3, 93 % sure"."""
+    if row.by_person:
+        name = row.by.get_username() if row.by is not None else "a person"
+        return f"removed by {name}" if removed else name
+    if isinstance(row, FrameCharacter) and row.origin != "tagger":
+        return f"{model}, no face left" if removed else model
+    return f"{model}, {percent(row.score)} sure"
 
 
 def place_box(face: Face) -> None:

@@ -57,12 +57,12 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
         "section": "frames",
         "query": query,
         "frames": page,
-        "tiles": tiles.html(page, bases(collection)),
+        "tiles": tiles.html(page, bases(collection), query=query),
         "next": f"{page[-1].episode_id}.{page[-1].index}" if more and page else "",
     }
     if is_partial(request) and request.GET.get("after"):
         return render(request, "annotate/frames.html#items", context)
-    total = 0 if problem else _count(collection, rows, terms)
+    total = 0 if problem else count_matches(collection, rows, terms)
     context |= {
         "problem": problem,
         "total": total,
@@ -75,7 +75,7 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
     return render(request, "annotate/frames.html", context)
 
 
-def _count(collection: Collection, rows: QuerySet[Frame], terms: list[Term]) -> int:
+def count_matches(collection: Collection, rows: QuerySet[Frame], terms: list[Term]) -> int:
     """How many frames there are, one more than COUNT_MAX at most; kept until somebody changes something."""
     name = hashlib.sha256(" ".join(map(str, terms)).encode()).hexdigest()
     return cached(f"frames:{name}", stamp(collection), lambda: rows.order_by().values("pk")[: COUNT_MAX + 1].count())
@@ -147,10 +147,11 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
         raise BadInput("Choose what to do with the frames.")
     to = _back(request, collection)
     if request.POST.get("back") == "frame" and len(chosen) == 1:
-        to = reverse("frame", args=[collection.pk, chosen[0].pk])
+        to = reverse("frame", args=[collection.pk, chosen[0].pk]) + parts.list_query(request.POST.get("q", ""))
     if is_partial(request) and not request.POST.get("all"):
         page = tiles.read(frame.pk for frame in chosen)
-        return toast(HttpResponse(tiles.html(page, bases(collection), swapped=True)), done.summary, undo=True)
+        html = tiles.html(page, bases(collection), query=request.POST.get("q", ""), swapped=True)
+        return toast(HttpResponse(html), done.summary, undo=True)
     return _much_done(request, done.summary, to=to)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotate.models import Face, FrameTag, Tag
-from ingest.models import Operation
+from ingest.models import Frame, Operation
 from tests.flows.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -210,3 +210,20 @@ def test_space_and_the_middle_button_drag_the_picture_and_no_box(first: Visitor,
     page.keyboard.up(" ")
     assert page.locator("#canvas").bounding_box()["x"] == pytest.approx(before - 90, abs=2)
     assert not Operation.objects.filter(kind="faces.move").exists()
+
+
+def test_arrows_go_through_the_filtered_list_that_the_frame_was_opened_from(first: Visitor, show: Show) -> None:
+    Frame.objects.filter(pk__in=[show.frames[1].pk, show.frames[4].pk]).update(face_count=2)
+    page = first.page
+    page.goto(f"{first.address}/c/{show.collection.pk}/frames/?q=faces:2")
+    page.locator(".tile a").first.click()
+    page.get_by_text("1 of 2 in").wait_for()
+    page.wait_for_load_state("networkidle")
+    first.press("ArrowRight")
+    page.get_by_text("2 of 2 in").wait_for()
+    page.wait_for_load_state("networkidle")
+    assert f"/frames/{show.frames[4].pk}/" in page.url
+    first.press("?")
+    keys = page.locator("#help").inner_text()
+    for words in ("previous match of the filter", "zoom in, zoom out", "show the whole picture", "move the box"):
+        assert words in keys

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from django.urls import reverse
 
@@ -32,6 +32,11 @@ def bases(collection: Collection) -> dict[str, str]:
         "frame_base": reverse("frame", args=[collection.pk, 0]).removesuffix("0/"),
         "character_base": reverse("character", args=[collection.pk, 0]).removesuffix("0/"),
     }
+
+
+def list_query(query: str) -> str:
+    """What follows the address of a frame that was opened from a filtered list; empty without a filter."""
+    return f"?{urlencode({'q': query})}" if query else ""
 
 
 def lanes(rows: Iterable[tuple[int, str, int, str]], *, characters: str, unnamed: str) -> str:

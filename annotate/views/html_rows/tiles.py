@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count
 
 from annotate.models import Face, FaceState
+from annotate.views.html_rows.parts import list_query
 from ingest.actions.frames import form_state
 from ingest.humane import timecode
 from ingest.models import DropReason, Frame, FrameState, episode_label
@@ -45,10 +46,11 @@ def read(keys: Iterable[int]) -> list[Any]:
     return list(Frame.objects.filter(pk__in=list(keys)).values_list(*FIELDS, named=True))
 
 
-def html(rows: Sequence[Any], places: Mapping[str, str], *, swapped: bool = False) -> str:
+def html(rows: Sequence[Any], places: Mapping[str, str], *, query: str = "", swapped: bool = False) -> str:
     """The tiles of rows as `read` gives them: two queries for the names and copies of all.
 
-    `places` as `parts.bases` gives them; `swapped` for tiles that htmx puts in the place of those on the page.
+    `places` as `parts.bases` gives them; `query` filters the list that the tiles are of; `swapped` for tiles
+    that htmx puts in the place of those on the page.
     """
     keys = [row.pk for row in rows]
     names: dict[int, set[str]] = {}
@@ -64,7 +66,13 @@ def html(rows: Sequence[Any], places: Mapping[str, str], *, swapped: bool = Fals
     )
     tiles = [_tile(row, sorted(names.get(row.pk, ())), unnamed.get(row.pk, 0), copies.get(row.pk, 0)) for row in rows]
     return render_macro(
-        "annotate/tiles.html", "tiles", tiles, files=places["files"], frames=places["frame_base"], swapped=swapped
+        "annotate/tiles.html",
+        "tiles",
+        tiles,
+        files=places["files"],
+        frames=places["frame_base"],
+        query=list_query(query),
+        swapped=swapped,
     )
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import Caption, Character, Face, FaceCluster, FrameTag, NamedBy
-from ingest.models import Collection, Frame, Membership, Role
+from ingest.models import Collection, Episode, Frame, Membership, Role, Source
 from tests.annotate.views.conftest import Show, add_frame
 from tests.conftest import make_user
 from tests.pages import html_of
@@ -253,3 +253,45 @@ def test_names_complete_by_part_and_alias(show: Show, as_bob: Client) -> None:
     assert [entry["name"] for entry in answer.json()["names"]] == ["KuraueHinata"]
     answer = as_bob.get(url("tag_names", show), {"q": "hair"})
     assert [entry["name"] for entry in answer.json()["names"]] == ["red_hair"]
+
+
+def test_the_neighbours_of_a_frame_are_those_of_the_list_it_was_opened_from(show: Show, as_bob: Client) -> None:
+    source = Source.objects.create(collection=show.collection, kind="video", name="B.mkv", path="y", sha256="y")
+    second = Episode.objects.create(collection=show.collection, source=source, title="B", number="05")
+    later = add_frame(show.collection, second, 0, face_count=2)
+    Frame.objects.filter(pk__in=[show.frames[1].pk, show.frames[4].pk]).update(face_count=2)
+    Frame.objects.filter(pk=show.frames[3].pk).update(state="dropped", reason="blend")
+
+    def page(frame: Frame, query: str = "") -> Any:
+        return as_bob.get(url("frame", show, frame.pk), {"q": query} if query else {})
+
+    grid = html_of(as_bob.get(url("frames", show), {"q": "faces:2"}))
+    assert f"/frames/{show.frames[1].pk}/?q=faces%3A2" in grid
+    answer = page(show.frames[4], "faces:2")
+    assert (answer.context["previous"], answer.context["following"]) == (show.frames[1].pk, later.pk)
+    html = html_of(answer)
+    assert "2 of 3 in" in " ".join(html.split())
+    assert f"/frames/{later.pk}/?q=faces%3A2" in html
+    assert "next match of the filter" in html
+    # In time, without dropped ones, unless the list has them.
+    answer = page(show.frames[2])
+    assert (answer.context["previous"], answer.context["following"]) == (show.frames[1].pk, show.frames[4].pk)
+    assert page(show.frames[2], "state:all").context["following"] == show.frames[3].pk
+    assert page(show.frames[5]).context["following"] is None  # another episode is another time
+    answer = page(show.frames[2], "faces:2")
+    assert "no longer one of the 3 in" in " ".join(html_of(answer).split())
+    assert answer.context["following"] == show.frames[4].pk
+    answer = page(show.frames[2], "nonsense:1")
+    assert "There is no filter" in html_of(answer)
+    assert answer.context["following"] == show.frames[4].pk
+
+
+def test_a_frame_that_is_dropped_on_its_page_stays_in_its_list(show: Show, as_bob: Client) -> None:
+    form = {"act": "drop", "frame": f"{show.frames[1].pk}", "back": "frame", "q": "faces:1"}
+    answer = as_bob.post(url("frames_change", show), form)
+    assert answer.headers["Location"] == f"{url('frame', show, show.frames[1].pk)}?q=faces%3A1"
+    answer = as_bob.post(
+        url("frame_tags", show, show.frames[2].pk), {"add": "smile"},
+        headers={"Referer": f"http://testserver{url('frame', show, show.frames[2].pk)}?q=faces:1"},
+    )  # fmt: skip
+    assert answer.headers["Location"].endswith("?q=faces:1")
