@@ -23,6 +23,7 @@ from rq.worker import SimpleWorker, Worker
 
 from ingest.actions import uploads
 from ingest.pipeline import deaf
+from ingest.pipeline.registry import stages
 from ingest.storage import forgotten_files
 from ingest.storage.stored_files import store
 
@@ -121,6 +122,7 @@ def run(queue_names: Sequence[str], *, burst: bool) -> None:
     unknown = [name for name in queue_names if name not in settings.RQ_QUEUES]
     if unknown:
         raise ValueError(f"There is no queue {unknown[0]!r}; there are: {', '.join(settings.RQ_QUEUES)}.")
+    stages()  # here once, and not in each process that is forked for a job
     keeps_models = "gpu" in queue_names
     queues = [django_rq.get_queue(name) for name in queue_names]
     kind = PersistentWorker if keeps_models else ForkingWorker

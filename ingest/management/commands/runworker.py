@@ -13,6 +13,7 @@ from ingest import worker
 class Command(BaseCommand):
     """Take jobs from RQ queues. The queue gpu runs in one process that keeps its models."""
 
+    requires_system_checks = ()  # they import every page, which no worker shows
     help = "Take jobs from queues: cpu, gpu, io, export. The first queue is emptied first."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -17,6 +17,7 @@ NICENESS = 5
 class Command(BaseCommand):
     """Start the run that draws and ingests the demo episode."""
 
+    requires_system_checks = ()  # they import every page
     help = "Create the collection 'Demo' and start its run, which draws an episode of 40 seconds. Workers do the rest."
 
     def add_arguments(self, parser: CommandParser) -> None:
