@@ -1,4 +1,7 @@
-"""Danbooru's colour names for drawn hair, eyes and backgrounds, as soft assignments: every name gets a share."""
+"""Danbooru's colour names for drawn hair, eyes and backgrounds.
+
+Hair and eyes have a name only where it is sure; of a background, every name gets a share.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,45 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
-# What people call these colours in drawings, as sRGB: light, middle and shadow tones of each name.
-HAIR_SAMPLES: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "blonde": ((250, 226, 150), (238, 204, 110), (214, 174, 92), (246, 222, 178), (226, 190, 70)),
-    "black": ((24, 22, 28), (42, 40, 50), (56, 54, 72), (40, 34, 34), (68, 64, 80)),
-    "brown": ((124, 84, 60), (96, 62, 48), (150, 104, 74), (172, 124, 88), (84, 58, 54), (140, 96, 84)),
-    "red": ((188, 52, 50), (150, 36, 44), (214, 74, 66), (120, 28, 38), (176, 64, 64)),
-    "pink": ((248, 178, 198), (240, 150, 178), (226, 124, 160), (250, 204, 214), (206, 134, 152)),
-    "purple": ((150, 112, 188), (116, 80, 150), (182, 150, 214), (90, 62, 120), (134, 90, 160)),
-    "blue": ((96, 140, 214), (64, 96, 180), (138, 176, 232), (48, 66, 130), (82, 108, 168)),
-    "green": ((108, 172, 120), (70, 130, 84), (150, 204, 146), (52, 94, 66), (124, 176, 92)),
-    "grey": ((150, 150, 162), (120, 120, 130), (172, 172, 182), (136, 136, 152)),
-    "white": ((244, 244, 248), (228, 228, 238), (212, 214, 226)),
-    "orange": ((232, 140, 74), (244, 164, 100), (206, 112, 56), (226, 128, 84)),
-    "aqua": ((120, 208, 212), (86, 184, 192), (160, 228, 226), (60, 150, 160), (94, 176, 168)),
-}
-# Where the colour of an iris lies in LAB once skin, whites and lines are left out, as `computed_tags` does it: medians
-# over drawn heads in white light. Lights and lashes make them duller and bluer than the paint.
-EYE_POINTS: dict[str, tuple[float, float, float]] = {
-    "blue": (45, 7, -32),
-    "red": (42, 27, 0),
-    "green": (52, -4, -3),
-    "purple": (44, 23, -31),
-    "brown": (50, 13, 0),
-    "yellow": (57, 4, 18),
-    "aqua": (56, -8, -12),
-    "pink": (48, 26, -12),
-    "orange": (45, 16, 10),
-}
+Range = tuple[float, float]
+ANY: Range = (0.0, 360.0)
+COOL: Range = (255.0, 315.0)  # painters cool their greys
+
+# Ranges of lightness, chroma and hue in degrees (LAB) of flat paint in white light. Between the ranges lies what people
+# name differently: light brown and blonde, teal, mauve. There nothing is said. A hue range may pass 360.
+HAIR_RANGES: tuple[tuple[str, Range, Range, Range], ...] = (
+    ("black", (0, 34), (0, 6), ANY),
+    ("black", (0, 32), (0, 14), COOL),
+    ("black", (0, 28), (0, 8), ANY),
+    ("black", (0, 27), (0, 14), (255, 325)),
+    ("grey", (48, 72), (0, 6), ANY),
+    ("grey", (48, 73), (0, 14), COOL),
+    ("white", (82, 100), (0, 6), ANY),
+    ("white", (82, 100), (0, 11), COOL),
+    ("brown", (26, 58), (10, 30), (20, 38)),
+    ("brown", (26, 58), (10, 42), (38, 85)),
+    ("blonde", (68, 100), (17, 90), (70, 110)),
+    ("orange", (55, 90), (38, 90), (45, 69)),
+    ("red", (28, 60), (33, 90), (5, 38)),
+    ("pink", (64, 95), (14, 60), (318, 390)),
+    ("purple", (20, 75), (18, 90), (295, 338)),
+    ("blue", (22, 85), (18, 90), (240, 289)),
+    ("blue", (22, 85), (45, 110), (289, 294)),
+    ("aqua", (48, 95), (12, 70), (178, 226)),
+    ("green", (30, 95), (14, 90), (112, 165)),
+)
+EYE_RANGES: tuple[tuple[str, Range, Range, Range], ...] = (
+    ("blue", (0, 100), (15, 110), (264, 297)),
+    ("red", (0, 50), (28, 110), (4, 37)),
+    ("green", (0, 100), (13, 110), (102, 168)),
+    ("purple", (0, 100), (19, 110), (303, 322)),
+    ("brown", (24, 44), (10, 19), (36, 68)),
+    ("brown", (24, 40), (19, 28), (36, 68)),
+    ("yellow", (40, 100), (20, 110), (73, 98)),
+    ("aqua", (0, 100), (13, 110), (183, 240)),
+    ("pink", (50, 75), (24, 110), (338, 353)),
+    ("orange", (44, 62), (23, 110), (48, 65)),
+)
 BACKGROUND_SAMPLES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "white": ((255, 255, 255), (246, 246, 246)),
     "black": ((0, 0, 0), (14, 14, 16)),
@@ -59,6 +73,24 @@ def lab_of(rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> FloatArray:
     """Turn RGB rows [N, 3] of 0..255 into CIE LAB rows (L 0..100)."""
     rows = np.asarray(rgb, np.float32).reshape(-1, 1, 3) / 255.0
     return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2LAB), np.float32).reshape(-1, 3)
+
+
+class NamedRanges:
+    """Colour names with the ranges of lightness, chroma and hue that surely have them."""
+
+    def __init__(self, ranges: tuple[tuple[str, Range, Range, Range], ...]) -> None:
+        self.names: tuple[str, ...] = tuple(dict.fromkeys(name for name, *_ in ranges))
+        self._ranges = ranges
+
+    def name_of(self, lab: FloatArray) -> str:
+        """Return the name of a LAB colour [3]; "" between the names."""
+        lightness, chroma = float(lab[0]), float(np.hypot(lab[1], lab[2]))
+        hue = float(np.degrees(np.arctan2(lab[2], lab[1]))) % 360.0
+        for name, (darkest, lightest), (dullest, loudest), (first, last) in self._ranges:
+            is_hue = first <= hue <= last or first <= hue + 360.0 <= last
+            if darkest <= lightness <= lightest and dullest <= chroma <= loudest and is_hue:
+                return name
+        return ""
 
 
 class ColourNames:
@@ -86,6 +118,6 @@ class ColourNames:
         return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
-HAIR = ColourNames.of_rgb(HAIR_SAMPLES)
-EYES = ColourNames({name: np.array([point], np.float32) for name, point in EYE_POINTS.items()}, softness=7.0)
+HAIR = NamedRanges(HAIR_RANGES)
+EYES = NamedRanges(EYE_RANGES)
 BACKGROUNDS = ColourNames.of_rgb(BACKGROUND_SAMPLES)

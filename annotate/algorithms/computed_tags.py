@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from annotate.algorithms.colour_names import BACKGROUNDS, EYES, HAIR, lab_of
-from annotate.algorithms.face_features import Box, cut_head, in_white_light
+from annotate.algorithms.colour_names import BACKGROUNDS, lab_of
+from annotate.algorithms.face_colours import FaceColours, face_colours
+from annotate.algorithms.face_features import Box
 
 ByteArray = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
-COMPUTED_VERSION = "computed-tags-1"
+COMPUTED_VERSION = "computed-tags-2"
 SCORE_MIN = 0.35
-HEAD_PX = 96  # of the head crop that hair and eyes are judged on
 THUMB_SIDE_PX = 192  # pictures are judged as a whole at this longer side
 
 # Danbooru adds these by size alone.
@@ -29,11 +28,15 @@ LOWRES_SIDE_MAX, HIGHRES, ABSURDRES = 500, (1600, 1200), (3200, 2400)
 WIDE_RATIO_MIN, WIDE_SIDE_MIN = 4.0, 1024
 
 GREY_CHROMA_MAX = 6.0  # LAB steps; JPEG leaves some colour in grey drawings
-ONE_HUE_SPREAD_MAX = 0.06  # 1 - resultant length of the hues
+GREY_RANGE_MIN = 12.0  # LAB steps from the dark to the light parts: a black or faded picture has no colours to judge
+# A picture of one ink: at each lightness one colour, and this far from it at most (LAB steps; middle and nearly all).
+INK_DEVIATIONS_MAX = (1.6, 5.0)
+INK_CHROMA_MIN = 10.0
+INK_LEVELS = 12  # of lightness
+# An old photograph, lamplight and a room of wood all have these hues: not said of them.
+WARM_HUES = (15.0, 115.0)
 PLAIN_DISTANCE_MAX = 7.0  # LAB steps from the border's median that still are the same plain colour
 SKIN_SHARE_NO_HUMANS_MAX = 0.004
-EYES_SHUT_MAX = 0.02  # share of the eye windows with an eye's paint
-IRIS_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,11 @@ def computed_tags(
         thumb = np.asarray(cv2.resize(picture, shape, interpolation=cv2.INTER_AREA), np.uint8)
     lab = lab_of(thumb.reshape(-1, 3)).reshape(*thumb.shape[:2], 3)
     tags |= colour_range_tags(lab)
-    colourless = tags.get("monochrome", 0.0)
     tags |= background_tags(lab, [_scaled(face, min(scale, 1.0)) for face in faces])
-    for face in faces:
-        for name, score in face_colour_tags(cut_head(picture, face, side_px=HEAD_PX)).items():
-            tags[name] = max(tags.get(name, 0.0), score * (1.0 - colourless))
+    if "monochrome" not in tags:
+        for face in faces:
+            for name, score in colour_tags(face_colours(picture, face)).items():
+                tags[name] = max(tags.get(name, 0.0), score)
     tags |= framing_tags([(face[1] / height, face[3] / height) for face in faces])
     if len(faces) == 1:
         tags["solo"] = 0.9
@@ -95,21 +98,26 @@ def size_tags(width: int, height: int) -> dict[str, float]:
 
 
 def colour_range_tags(lab: FloatArray) -> dict[str, float]:
-    """`greyscale` (no colour; Danbooru also calls it `monochrome`) and `monochrome` (one hue) of LAB [h, w, 3]."""
-    a, b = lab[..., 1].ravel(), lab[..., 2].ravel()
-    chroma = np.hypot(a, b)
-    loud = float(np.percentile(chroma, 99))
+    """`greyscale` (no colour; Danbooru also calls it `monochrome`) and `monochrome` (one ink) of LAB [h, w, 3]."""
+    lightness, colours = lab[..., 0].ravel(), lab[..., 1:].reshape(-1, 2)
+    dark, light = np.percentile(lightness, [5, 95])
+    if light - dark < GREY_RANGE_MIN:
+        return {}
+    loud = float(np.percentile(np.hypot(*colours.T), 99))
     if loud <= GREY_CHROMA_MAX:
         sure = 1.0 - 0.5 * loud / GREY_CHROMA_MAX
         return {"greyscale": sure, "monochrome": sure}
-    # A faded or dark picture has few hues too: only a clearly tinted one counts.
-    weights = np.where(chroma > 3.0, chroma, 0.0)
-    if weights.sum() <= 0 or (chroma > 3.0).mean() < 0.3:
+    levels = np.clip((lightness - dark) / (light - dark) * INK_LEVELS, 0, INK_LEVELS - 1).astype(int)
+    inks = np.array(
+        [np.median(colours[levels == n], axis=0) if (levels == n).any() else (0, 0) for n in range(INK_LEVELS)]
+    )
+    a, b = max(inks, key=lambda ink: float(np.hypot(*ink)))
+    hue = float(np.degrees(np.arctan2(b, a))) % 360
+    if np.hypot(a, b) < INK_CHROMA_MIN or WARM_HUES[0] <= hue <= WARM_HUES[1]:
         return {}
-    spread = 1.0 - float(np.hypot(a[chroma > 3.0].sum(), b[chroma > 3.0].sum()) / weights.sum())
-    if spread >= ONE_HUE_SPREAD_MAX or float(np.std(lab[..., 0])) < 4.0:
-        return {}
-    return {"monochrome": 1.0 - 0.5 * spread / ONE_HUE_SPREAD_MAX}
+    deviations = np.percentile(np.hypot(*(colours - inks[levels]).T), [50, 98])
+    worst = float(np.max(deviations / INK_DEVIATIONS_MAX))
+    return {"monochrome": 1.0 - 0.5 * worst} if worst <= 1.0 else {}
 
 
 def background_tags(lab: FloatArray, faces: Sequence[Box]) -> dict[str, float]:
@@ -152,47 +160,14 @@ def framing_tags(faces: Sequence[tuple[float, float]]) -> dict[str, float]:
     return {"close-up": close, "portrait": portrait, "upper_body": upper}
 
 
-def face_colour_tags(head: ByteArray) -> dict[str, float]:
-    """Hair and eye colour of a square head crop as `cut_head` gives it (uint8 RGB, 64 pixels or more)."""
-    side = head.shape[0]
-    lab = lab_of(in_white_light(head).reshape(-1, 3)).reshape(side, side, 3)
-    skin = np.median(_window(lab, 0.5, 0.77, 0.14, 0.05), axis=0).astype(np.float32)
-    hair = np.concatenate([_window(lab, 0.5, 0.24, 0.20, 0.09), _window(lab, 0.5, 0.42, 0.20, 0.07)])
-    hair = _unlike_skin(hair, skin)
-    shares = HAIR.shares(hair).mean(axis=0)
-    best = int(shares.argmax())
-    tags = {f"{HAIR.names[best]}_hair": float(shares[best])} | _eye_tags(lab, skin, np.median(hair, axis=0))
-    return {name: score for name, score in tags.items() if score >= SCORE_MIN}
-
-
-def _unlike_skin(pixels: FloatArray, skin: FloatArray) -> FloatArray:
-    distance = np.linalg.norm((pixels - skin) * np.array([0.5, 1, 1], np.float32), axis=1)
-    pixels_left = pixels[distance > 10.0]
-    return pixels_left if len(pixels_left) >= 0.25 * len(pixels) else pixels  # else hair in the colour of skin
-
-
-def _eye_tags(lab: FloatArray, skin: FloatArray, hair: npt.NDArray[Any]) -> dict[str, float]:
-    """Eye colour from the pixels of both eyes that are neither skin nor its shadow, nor white, and rather not hair."""
-    eyes = np.concatenate([_window(lab, 0.37, 0.655, 0.085, 0.075), _window(lab, 0.63, 0.655, 0.085, 0.075)])
-    flat = np.array([0.5, 1, 1], np.float32)
-    chroma = np.hypot(eyes[:, 1], eyes[:, 2])
-    # The shadow of skin is skin's colour, weaker as it darkens; what deviates from it is paint of the eye.
-    shadow = skin[None, 1:] * np.clip(eyes[:, :1] / max(float(skin[0]), 1.0), 0.3, 1.1)
-    deviation = np.linalg.norm(eyes[:, 1:] - shadow, axis=1)
-    coloured = (chroma > 10) & (eyes[:, 0] > 20)
-    unlike_skin = np.linalg.norm((eyes - skin) * flat, axis=1) > 14
-    weight = np.minimum(deviation, chroma) * (coloured & unlike_skin & (eyes[:, 0] < 88))
-    # Brown and orange eyes have the hue of skin, but are darker than any shadow on a face.
-    weight = np.maximum(weight, 0.6 * chroma * (coloured & (eyes[:, 0] < 0.62 * skin[0])))
-    weight *= np.where(np.linalg.norm((eyes - hair) * flat, axis=1) < 12, 0.25, 1.0)
-    clear = float((weight > 4).mean())
-    if clear < EYES_SHUT_MAX:
-        return {}
-    strongest = np.argsort(-weight, kind="stable")[: max(6, round(IRIS_SHARE * len(eyes)))]
-    colour = (eyes[strongest] * weight[strongest, None]).sum(axis=0) / weight[strongest].sum()
-    shares = EYES.shares(colour[None].astype(np.float32))[0]
-    best = int(shares.argmax())
-    return {f"{EYES.names[best]}_eyes": float(shares[best]) * min(1.0, clear / IRIS_SHARE)}
+def colour_tags(colours: FaceColours) -> dict[str, float]:
+    """Return the tags for the colours of one face with their scores."""
+    tags = {}
+    if colours.hair is not None:
+        tags[f"{colours.hair.name}_hair"] = colours.hair.score
+    if colours.eyes is not None:
+        tags[f"{colours.eyes.name}_eyes"] = colours.eyes.score
+    return tags
 
 
 def _no_humans(lab: FloatArray) -> float:
@@ -202,13 +177,6 @@ def _no_humans(lab: FloatArray) -> float:
     skin = (lightness > 60) & (chroma > 8) & (chroma < 38) & (hue > 20) & (hue < 75)
     share = float(skin.mean())
     return max(0.0, 1.0 - 0.5 * share / SKIN_SHARE_NO_HUMANS_MAX) if float(lightness.std()) > 5.0 else 0.0
-
-
-def _window(lab: FloatArray, x: float, y: float, half_x: float, half_y: float) -> FloatArray:
-    height, width = lab.shape[:2]
-    rows = slice(max(0, round((y - half_y) * height)), max(1, round((y + half_y) * height)))
-    columns = slice(max(0, round((x - half_x) * width)), max(1, round((x + half_x) * width)))
-    return lab[rows, columns].reshape(-1, 3)
 
 
 def _rise(value: float, low: float, high: float) -> float:

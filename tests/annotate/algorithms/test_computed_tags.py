@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotate.algorithms.colour_names import HAIR
+from annotate.algorithms.colour_names import HAIR, lab_of
 from annotate.algorithms.computed_tags import computed_tags, framing_tags, size_tags
+from demo_film.palette import HAIR as PALETTE
 from tests.annotate.people import ANNA, BETH, CARA, add_head, scenery
 
 
@@ -48,12 +49,18 @@ def test_hair_and_eyes_have_their_colour_by_day_and_by_night(looks, hair, eyes):
 
 
 def test_every_painted_hair_colour_of_the_film_has_its_name():
-    from annotate.algorithms.colour_names import lab_of
-    from demo_film.palette import HAIR as PALETTE
-
     for name, paint in PALETTE.items():
-        shares = HAIR.shares(lab_of(np.array([paint], np.uint8)))[0]
-        assert HAIR.names[int(shares.argmax())] == name
+        assert HAIR.name_of(lab_of(np.array([paint], np.uint8))[0]) == name
+
+
+def test_colours_between_two_names_have_none():
+    between = {
+        "brown and blonde": (186, 148, 112),
+        "aqua and green": (84, 180, 150),
+        "brown and purple": (122, 104, 112),
+    }
+    for paint in between.values():
+        assert HAIR.name_of(lab_of(np.array([paint], np.uint8))[0]) == ""
 
 
 def test_one_face_is_solo_two_are_two_people():
@@ -78,14 +85,22 @@ def test_nobody_is_there_only_when_it_is_sure():
     assert "no_humans" not in computed_tags(empty, [person(empty, ANNA)]).tags
 
 
-def test_grey_pictures_are_greyscale_and_one_hue_is_monochrome():
+def test_grey_pictures_are_greyscale_and_one_ink_is_monochrome():
     grey = scenery().mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8)
     assert {"greyscale", "monochrome"} <= set(computed_tags(grey, []).tags)
-    sepia = (grey * np.array([1.0, 0.75, 0.5])).astype(np.uint8)
-    result = computed_tags(sepia, []).tags
+    blue = (grey * np.array([0.5, 0.65, 1.0])).astype(np.uint8)
+    result = computed_tags(blue, []).tags
     assert "monochrome" in result
     assert "greyscale" not in result
     assert "monochrome" not in computed_tags(scenery(), []).tags
+
+
+def test_sepia_lamplight_and_a_black_picture_are_not_monochrome():
+    grey = scenery().mean(axis=2, keepdims=True).repeat(3, axis=2)
+    sepia = (grey * np.array([1.0, 0.75, 0.5])).astype(np.uint8)
+    lamplight = (0.3 * scenery() + 0.7 * sepia).astype(np.uint8)
+    for picture in (sepia, lamplight, flat((16, 16, 16))):
+        assert not {"monochrome", "greyscale"} & set(computed_tags(picture, []).tags)
 
 
 @pytest.mark.parametrize(
