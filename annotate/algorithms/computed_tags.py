@@ -36,15 +36,17 @@ INK_LEVELS = 12  # of lightness
 # An old photograph, lamplight and a room of wood all have these hues: not said of them.
 WARM_HUES = (15.0, 115.0)
 PLAIN_DISTANCE_MAX = 7.0  # LAB steps from the border's median that still are the same plain colour
+SOLO_FACE_MIN = 0.12  # of the height; in wider shots others turn their backs or are too small to detect
 SKIN_SHARE_NO_HUMANS_MAX = 0.004
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """The computed tags with scores, and the number of faces."""
+    """The computed tags with scores, the number of faces, and the colours of each; none in a monochrome picture."""
 
     tags: dict[str, float]
     people: int
+    colours: tuple[FaceColours, ...] = ()
 
 
 def computed_tags(
@@ -69,16 +71,18 @@ def computed_tags(
     lab = lab_of(thumb.reshape(-1, 3)).reshape(*thumb.shape[:2], 3)
     tags |= colour_range_tags(lab)
     tags |= background_tags(lab, [_scaled(face, min(scale, 1.0)) for face in faces])
+    colours: tuple[FaceColours, ...] = ()
     if "monochrome" not in tags:
-        for face in faces:
-            for name, score in colour_tags(face_colours(picture, face)).items():
+        colours = tuple(face_colours(picture, face) for face in faces)
+        for of_face in colours:
+            for name, score in colour_tags(of_face).items():
                 tags[name] = max(tags.get(name, 0.0), score)
     tags |= framing_tags([(face[1] / height, face[3] / height) for face in faces])
-    if len(faces) == 1:
+    if len(faces) == 1 and (faces[0][3] - faces[0][1]) / height >= SOLO_FACE_MIN:
         tags["solo"] = 0.9
     if not faces and not people_elsewhere:
         tags["no_humans"] = _no_humans(lab)
-    return Tagged({name: round(score, 4) for name, score in tags.items() if score >= SCORE_MIN}, len(faces))
+    return Tagged({name: round(score, 4) for name, score in tags.items() if score >= SCORE_MIN}, len(faces), colours)
 
 
 def size_tags(width: int, height: int) -> dict[str, float]:

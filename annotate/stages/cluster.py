@@ -22,6 +22,7 @@ from annotate.counters.face_columns import recount
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
 from annotate.stages import vectors
 from annotate.stages.difference_groups import FaceGrouping
+from annotate.tagging import colour_votes, from_pixels
 from ingest.pipeline.contract import Context, Stage
 
 WRITE = 500  # faces per UPDATE
@@ -198,6 +199,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
     def finish(self) -> None:
         if self.grouping is not None:
             self.grouping.forget()
+        colour_votes.settle(self.ctx.frames(), from_pixels.scored_version().version)
 
     def _put(self, faces: list[int], row: FaceCluster) -> int:
         """Add faces to a cluster, except those a person has edited meanwhile."""

@@ -19,6 +19,7 @@ from annotate.chosen_models.embedder import embedder_of
 from annotate.models import Face, FaceCluster, FaceState, FrameCharacter, NamedBy, ReferencePicture, TagState
 from annotate.stages import vectors
 from annotate.stages.known_faces import KnownFaces
+from annotate.tagging import colour_votes, from_pixels
 from ingest.pipeline.contract import Context, Stage
 
 WRITE = 400  # faces per UPDATE
@@ -206,6 +207,9 @@ class Identify(Stage[None, Result]):
         self.ctx.count("changed", len(result.answers))
         self.ctx.count("named", sum(answer.character is not None for answer in result.answers))
         return result.seen
+
+    def finish(self) -> None:
+        colour_votes.settle(self.ctx.frames(), from_pixels.scored_version().version)
 
 
 def _changed(row: dict[str, Any], who: int | None, confidence: float | None) -> list[Answer]:

@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate.actions import tag_lists
 from annotate.actions.model_versions import labels_of
+from annotate.algorithms.face_colours import FaceColours
 from annotate.algorithms.face_features import Box
 from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
 from annotate.backends.contract import Picture, Scorer
@@ -29,7 +30,7 @@ from annotate.chosen_models.tasks import NONE
 from annotate.models import Face, ModelVersion
 from annotate.stages.by_pixels import by_pixels
 from annotate.stages.frame_rows import faces_of, labels_by_people, people_near
-from annotate.tagging import effective, from_boxes, from_files, from_heads, from_pixels, stored_scores
+from annotate.tagging import colour_votes, effective, from_boxes, from_files, from_heads, from_pixels, stored_scores
 from annotate.tagging.effective import Origins, SourcedTag
 from annotate.tagging.stored_scores import ScoredVersion
 from ingest.errors import BadInput
@@ -123,6 +124,7 @@ class Result:
     problems: list[str]
     read: dict[int, dict[str, bool]]  # by frame: the measures that record whose boxes were read
     file_facts: dict[int, from_files.FileFactsOfFrame]
+    colours: dict[int, tuple[FaceColours, ...]]  # of the faces of frames whose tags were computed
 
 
 class TagFrames(Stage[Batch, Result]):
@@ -285,6 +287,7 @@ class TagFrames(Stage[Batch, Result]):
 
     def work(self, batch: Batch) -> Result:
         problems: list[str] = []
+        colours: dict[int, tuple[FaceColours, ...]] = {}
         fresh: Packed = {scored_version.version.pk: {} for scored_version in self.scored_versions}
         absent = {frame.pk: self._missing(batch, frame) for frame in batch.frames}
         pictures = self._pictures([frame for frame in batch.frames if absent[frame.pk]], problems)
@@ -293,7 +296,7 @@ class TagFrames(Stage[Batch, Result]):
             if frames_to_compute and scored_version is self.computed:
                 for frame in frames_to_compute:
                     self.ctx.alive()
-                    fresh[scored_version.version.pk][frame.pk] = from_pixels.answer(
+                    fresh[scored_version.version.pk][frame.pk], colours[frame.pk] = from_pixels.answer(
                         scored_version, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
                         people_elsewhere=people_near(frame),
                     )  # fmt: skip
@@ -323,7 +326,7 @@ class TagFrames(Stage[Batch, Result]):
                 followed, batch.file_facts.get(frame.pk), origins=self.origins, people=batch.people.get(frame.pk, ()),
                 scheme=self.scheme, dropping=self._dropping,
             )  # fmt: skip
-        return Result(tags, fresh, batch.basis, problems, read, batch.file_facts)
+        return Result(tags, fresh, batch.basis, problems, read, batch.file_facts, colours)
 
     def _packed(self, scored_version: ScoredVersion, frame: Frame, batch: Batch, fresh: Packed) -> bytes:
         key = scored_version.version.pk
@@ -401,6 +404,8 @@ class TagFrames(Stage[Batch, Result]):
                 **row.measures, **result.read.get(row.pk, {}), SEEN_BY: self.seen_by,
                 from_pixels.BASIS: result.basis[row.pk],
             }  # fmt: skip
+            if row.pk in result.colours:
+                row.measures[colour_votes.COLOURS] = colour_votes.stored(result.colours[row.pk])
             if row.pk in self.copies:
                 row.measures[COPIES] = self.copies[row.pk]
             else:
@@ -408,3 +413,7 @@ class TagFrames(Stage[Batch, Result]):
         Frame.objects.bulk_update(rows, ["tagged", "measures"], batch_size=READY * BATCH)
         self.ctx.count("frames", len(rows))
         return len(result.tags) + len(result.problems)
+
+    def finish(self) -> None:
+        """Let the faces of this run's frames vote, as their present names and groups stand."""
+        colour_votes.settle(self.ctx.frames(), self.computed.version)

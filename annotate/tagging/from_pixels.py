@@ -10,6 +10,7 @@ import numpy as np
 
 from annotate.algorithms.colour_names import BACKGROUNDS, EYES, HAIR
 from annotate.algorithms.computed_tags import COMPUTED_VERSION, computed_tags
+from annotate.algorithms.face_colours import FaceColours
 from annotate.algorithms.face_features import Box, in_pixels
 from annotate.algorithms.tag_rules import Label, Rules
 from annotate.backends.contract import ModelInfo, Picture
@@ -39,24 +40,29 @@ def scored_version() -> ScoredVersion:
 
 def answer(
     speaks: ScoredVersion, frame: Frame, picture: Picture, boxes: Sequence[Box], *, people_elsewhere: bool = False
-) -> bytes:
-    """Return the packed computed tags of a frame's picture (uint8 RGB) with relative boxes of its faces.
+) -> tuple[bytes, tuple[FaceColours, ...]]:
+    """Return the packed computed tags of a frame's picture (uint8 RGB) with relative boxes of its faces, and the
+    colours of each face.
 
     `people_elsewhere`: other frames of its shot show faces.
     """
     height, width = picture.shape[:2]
     pixels = in_pixels(boxes, width, height)
     size = (frame.width, frame.height)
-    return speaks.pack(scores(picture, pixels, size=size, people_elsewhere=people_elsewhere))
+    computed = computed_tags(picture, pixels, size=size, people_elsewhere=people_elsewhere)
+    return speaks.pack(_row(computed.tags)), computed.colours
 
 
 def scores(
     picture: Picture, pixels: Sequence[Box], *, size: tuple[int, int] | None = None, people_elsewhere: bool = False
 ) -> Scores:
     """Compute the scores [LABELS] of a picture with its face boxes in pixels; `size` is that of the original."""
-    tags = computed_tags(picture, pixels, size=size, people_elsewhere=people_elsewhere)
+    return _row(computed_tags(picture, pixels, size=size, people_elsewhere=people_elsewhere).tags)
+
+
+def _row(tags: dict[str, float]) -> Scores:
     row = np.zeros(len(LABELS), np.float32)
-    for name, score in tags.tags.items():
+    for name, score in tags.items():
         row[_PLACES[name]] = score
     return row
 
