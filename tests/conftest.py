@@ -69,10 +69,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs the browser, and what depends on the database and so runs on PostgreSQL too; leave out what needs
-    packages that nobody has to have, unless `make test-optional` has installed them, and what needs PostgreSQL on
-    SQLite. The slow ones come first, so that none of them is what everything else has to wait for at the end."""
+    packages that nobody has to have, unless `make test-optional` has installed them, and what only the other database
+    has. The slow ones come first, so that none of them is what everything else has to wait for at the end."""
     missing = {"optional"} if os.environ.get("KOMA_TEST_OPTIONAL") != "1" else set()
-    missing |= {"postgres_only"} if not os.environ.get("KOMA_TEST_DATABASE_URL") else set()
+    missing |= {"sqlite_only" if os.environ.get("KOMA_TEST_DATABASE_URL") else "postgres_only"}
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
     if left_out:
         items[:] = [item for item in items if item not in left_out]

@@ -276,6 +276,7 @@ def test_work_during_which_the_database_restarts_is_done_again_and_does_not_fail
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.sqlite_only  # it alone locks the whole database
 def test_work_that_finds_the_database_busy_for_long_is_done_again_and_does_not_fail(
     work: tuple[Kind[Any], Any],
 ) -> None:

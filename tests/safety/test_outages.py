@@ -64,8 +64,7 @@ def test_without_redis_work_is_taken_on_and_waits(world: World, alice: User, no_
 @contextmanager
 def locked_by_somebody() -> Iterator[None]:
     """A real second connection that holds the write lock; our own gives up waiting after a moment."""
-    if connection.vendor != "sqlite":
-        pytest.skip("only SQLite locks the whole database")
+    assert connection.vendor == "sqlite", "only SQLite locks the whole database"
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout = 100")
     with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:

@@ -120,6 +120,8 @@ def test_an_action_is_done_once_per_form_named_in_the_history_and_undone_as_a_wh
     collection: Collection, bob: User, place: Place, kind: str, summary: str, prepared: Any
 ) -> None:
     action, values = prepared(place)
+    for digit, character in enumerate(models.Character.objects.order_by("pk"), 1):
+        models.Character.objects.filter(pk=character.pk).update(key=digit)  # a digit stays, also after an undo
     before = rows_of_all_tables()
     action(collection=collection, by=bob, key="form 1", **values)
     done = Operation.objects.get(by=bob)

@@ -160,8 +160,10 @@ def test_few_faces_are_kept(show: Show, as_alice: Client, model: Path, monkeypat
     assert sum(row.params["size"][0] == 128 for row in done) == 5
 
 
-def test_two_at_the_page_do_not_take_each_others_faces_away(show: Show, as_alice: Client, model: Path, queues: str
-                                                            ) -> None:  # fmt: skip
+def test_two_at_the_page_do_not_take_each_others_faces_away(
+    show: Show, as_alice: Client, model: Path, queues: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(example_faces, "PATIENCE_S", 600)  # longer than this test takes anywhere
     page_of(as_alice, show)
     grow_old(20)
     page_of(as_alice, show, face_set__size=["192"])  # another person's settings
