@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 
 from annotate.models import Character, Face, FaceCluster
 from ingest.models import Operation
 from tests.annotate.views.conftest import Show, add_frame, picture
+from tests.conftest import PASSWORD
 from tests.flows.test_two_people import opened
 from tests.flows.visitor import Visitor
 
@@ -162,6 +164,23 @@ def test_without_a_connection_answers_are_kept_and_sent_later(show: Show, first:
     page.get_by_role("button", name="Send again").click()
     first.toast("2 answers sent")
     assert [names(group) for group in show.clusters] == [{"Aoi"}, {"Kokona"}]
+    assert stored(page) == 0
+
+
+def test_a_name_that_is_typed_after_the_session_ended_is_kept_over_the_login(show: Show, first: Visitor) -> None:
+    page = opened(first, "faces", show.collection.pk)
+    wait_for_focus(page, show.clusters[0])
+    Session.objects.all().delete()
+    type_name(page, "Aoi")
+    page.wait_for_url("**/login/**")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("1 answer could not be sent").wait_for()
+    assert row(page, show.clusters[0]).locator("input[name=name]").input_value() == "Aoi"
+    page.get_by_role("button", name="Send again").click()
+    first.toast("1 answer sent")
+    assert names(show.clusters[0]) == {"Aoi"}
     assert stored(page) == 0
 
 
