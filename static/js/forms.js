@@ -79,6 +79,6 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
 // A form that one fills in again and again: the focus is back in its field after the answer has drawn
 // it anew.
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
-  const { refocus } = detail.requestConfig.elt.closest("form")?.dataset ?? {};
+  const { refocus } = detail.requestConfig?.elt.closest("form")?.dataset ?? {};
   if (refocus) document.getElementById(refocus)?.focus({ preventScroll: true });
 });
