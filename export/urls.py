@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from export.views import downloads, faces, jobs, overview, readback, recipes
+from export.views import caption_tags, downloads, faces, jobs, overview, readback, recipes
 
 C = "c/<int:collection_id>"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path(f"{C}/export/", recipes.export, name="export"),
     path(f"{C}/export/preview/", recipes.export_preview, name="export_preview"),
     path(f"{C}/export/faces/", faces.export_faces, name="export_faces"),
+    path(f"{C}/export/frames/<int:frame_id>/tag/", caption_tags.export_tag, name="export_tag"),
     path(f"{C}/export/change/", recipes.export_change, name="export_change"),
     path(f"{C}/export/recipes/<int:recipe_id>.json", recipes.recipe_file, name="recipe_file"),
     path(f"{C}/frames/<int:frame_id>/caption/", recipes.frame_caption, name="frame_caption"),

@@ -84,7 +84,13 @@ class Ruling:
     def text(self) -> str:
         """The warning."""
         verb = "is" if self.pictures == 1 else "are"
-        return f"{humane.count(self.pictures, 'picture')} {verb} {self.epoch_share:.0%} of an epoch".replace("%", " %")
+        share = f"{100 * self.epoch_share:.0f} % of an epoch"
+        return f"{humane.count(self.pictures, 'picture')} {verb} {share}, used up to {self.multiply:g} times each."
+
+    @property
+    def cap_text(self) -> str:
+        """The offered limit."""
+        return f"{self.cap:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +112,7 @@ class Balance:
         """All warnings as text."""
         if self.ruling is None:
             return self.clipping
-        often = (
-            f"used up to {self.ruling.multiply:g} times each. A maximum multiplier of {self.ruling.cap:g} prevents it."
-        )
-        return (*self.clipping, f"{self.ruling.text}, {often}")
+        return (*self.clipping, f"{self.ruling.text} A maximum multiplier of {self.ruling.cap_text} prevents it.")
 
 
 @dataclass(slots=True)

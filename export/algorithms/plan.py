@@ -157,9 +157,14 @@ def facts(picture: Picture, recipe: Recipe) -> metadata.Facts:
 
 def caption_of(picture: Picture, recipe: Recipe) -> str:
     """Return the caption of a picture: a person's text, as one line, else the recipe's."""
+    return "".join(piece.text for piece in caption_pieces_of(picture, recipe))
+
+
+def caption_pieces_of(picture: Picture, recipe: Recipe) -> list[captions.Piece]:
+    """Return the caption of a picture in pieces, each tag apart; a person's text is one piece."""
     if picture.caption is not None:
-        return " ".join(picture.caption.split())
-    return captions.caption(facts(picture, recipe), recipe.caption, key=picture.key)
+        return [captions.Piece(" ".join(picture.caption.split()))]
+    return captions.pieces(facts(picture, recipe), recipe.caption, key=picture.key)
 
 
 def captions_of(picture: Picture, recipe: Recipe) -> tuple[str, ...]:

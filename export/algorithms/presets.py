@@ -35,7 +35,8 @@ def _character_lora() -> Recipe:
 
     - Pictures with exactly one face, and that one named: a second person would be learned as part of the first.
     - One folder per character, and none by face height: the few pictures of a character stay together.
-    - kohya's `N_name` folders, which kohya's scripts and interfaces need; other trainers read them as folders.
+    - kohya's `N_name` folders, which kohya's scripts and interfaces need; other trainers read them as folders. Repeats
+      begin at 5, as from there on rounding to whole repeats changes no share by more than a tenth.
     - Captions begin with the character's name, the trigger word. The reference's description (image type, series,
       episode), series and artist are left out: they would become part of it.
     - Tags of hair and eyes are left out, and those of clothes where the outfit is part of the name: what always goes
@@ -56,7 +57,7 @@ def _character_lora() -> Recipe:
             drop_eyes=True,
             drop_outfit=True,
         ),
-        balance=BalanceOptions(max_multiply=0.0),
+        balance=BalanceOptions(min_multiply=5.0, max_multiply=0.0),
         output=OutputOptions(layout="kohya"),
     )
 

@@ -1,4 +1,4 @@
-"""Preview of a recipe without writing: folders, balance, five captions; fast enough for a slider.
+"""Preview of a recipe without writing: folders, balance, ten captions; fast enough for a slider.
 
 Picture counts by signature are cached briefly; a changed weight is arithmetic on a few hundred rows.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +17,18 @@ from django.utils import timezone
 
 from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
 from export.algorithms.filenames import safe_name, short_stem
-from export.algorithms.levels import Signature, reduced, signature_of
+from export.algorithms.levels import (
+    MinimumTooHigh,
+    Signature,
+    combination_counts,
+    fitted_minimum,
+    levels_of,
+    minimum_too_high,
+    reduced,
+    signature_of,
+)
 from export.algorithms.parts import Part, parts_of
-from export.algorithms.plan import balance_of, captions_of, folders_for
+from export.algorithms.plan import balance_of, caption_pieces_of, captions_of, folders_for
 from export.algorithms.recipe import Recipe
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
@@ -32,7 +42,8 @@ from ingest.stamp import stamp
 
 KEEP_S = 300
 ROWS_MAX = 400
-EXAMPLES = 5
+EXAMPLES = 10
+FACE_EXAMPLES = 5  # where only faces are exported: a model may upscale each
 EXAMPLE_KEYS = 200  # frames that the examples are taken from in turn
 HUES = 12
 
@@ -94,6 +105,8 @@ class Preview:
     segments: list[Segment]
     left_out: dict[str, int]
     warnings: list[str]
+    minimum: MinimumTooHigh | None = None
+    fitted: list[str] = field(default_factory=list)  # what follows the set, in words
     long_paths: tuple[str, ...] = ()  # warnings that short names may remove
     examples: list[dict[str, Any]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)  # folders that can have a weight
@@ -103,14 +116,15 @@ class Preview:
 
 
 def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
-    """Return the preview of a recipe for the current collection; `page` selects the five examples."""
+    """Return the preview of a recipe for the current collection; `page` selects the examples."""
     cache_stamp = stamp(collection)
     totals = counted(collection, recipe, cache_stamp=cache_stamp)
     counts, upscaled = totals.counts, totals.upscaled
     folders = folders_for(counts, recipe.arrange)
+    combinations = combination_counts(counts.items())
     result = balance_of(counts, folders, recipe)
     lengths = _path_lengths(collection, recipe, totals, folders, result)
-    warnings = [*result.warnings, *pass_warnings(upscaled), *recipe.output.warnings]
+    warnings = [*pass_warnings(upscaled), *recipe.output.warnings]
     if recipe.output.layout_rules.whole_repeats:
         warnings += repeat_warnings(result)
     if recipe.arrange.short_names:
@@ -124,6 +138,8 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         segments=_segments(result),
         left_out=totals.left_out,
         warnings=warnings,
+        minimum=minimum_too_high(combinations, recipe.arrange),
+        fitted=_fitted(recipe, combinations, result),
         long_paths=() if recipe.arrange.short_names else lengths.warnings,
         examples=example_rows,
         faces=progress_of([e["face"] for e in example_rows if e["face"] is not None]),
@@ -131,6 +147,15 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         upscaled=sorted(upscaled.items()),
         names=sorted({part for path in folders.values() for part in path})[:ROWS_MAX],
     )
+
+
+def _fitted(recipe: Recipe, combinations: Mapping[tuple[str, ...], int], result: Balance) -> list[str]:
+    settings = []
+    if combinations and not recipe.arrange.min_per_combination and "character" in levels_of(recipe.arrange.format):
+        settings.append(f"at least {fitted_minimum(combinations)} pictures per combination")
+    if not recipe.balance.max_multiply and any(row.clipped for row in result.folders):
+        settings.append(f"each picture at most {result.max_multiply:g} times per epoch")
+    return settings
 
 
 def counted(collection: Collection, recipe: Recipe, *, cache_stamp: str) -> Counted:
@@ -224,7 +249,10 @@ def _path_lengths(
 
 
 def examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page: int = 0) -> list[dict[str, Any]]:
-    """Five pictures with their captions, spread over the collection; another page shows others."""
+    """Ten pictures, or five faces, with their captions, spread over the collection; another page shows others.
+
+    `pieces`: the caption; `lines`: those that follow it in its file.
+    """
     frame_parts = _examples(collection, recipe, cache_stamp=cache_stamp, page=page)
     faces: dict[int, ExampleFace] = {}
     with_crop = [(index, part) for index, (_, part) in enumerate(frame_parts) if part.crop is not None]
@@ -238,11 +266,17 @@ def examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page: 
             "face": faces.get(index),
             "side": part.crop.side if part.crop is not None else 0,
             "passes": part.passes,
-            "caption": "\n".join(captions_of(part.picture, recipe)),
+            **_caption(part.picture, recipe),
             "by_person": part.picture.caption is not None,
         }
         for index, (frame, part) in enumerate(frame_parts)
     ]
+
+
+def _caption(picture: Picture, recipe: Recipe) -> dict[str, Any]:
+    pieces = caption_pieces_of(picture, recipe)
+    first = "".join(piece.text for piece in pieces)
+    return {"pieces": pieces, "lines": [line for line in captions_of(picture, recipe) if line != first]}
 
 
 def example_faces(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[Part]:
@@ -253,8 +287,9 @@ def example_faces(collection: Collection, recipe: Recipe, *, page: int = 0) -> l
 
 def _examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page: int) -> list[tuple[Frame, Part]]:
     keys = _example_keys(collection, recipe, cache_stamp)
-    step = max(1, len(keys) // EXAMPLES)
-    chosen = {keys[(number * step + page * 7) % len(keys)] for number in range(min(EXAMPLES, len(keys)))}
+    number_of_keys = FACE_EXAMPLES if _is_faces_only(recipe) else EXAMPLES
+    step = max(1, len(keys) // number_of_keys)
+    chosen = {keys[(number * step + page * 7) % len(keys)] for number in range(min(number_of_keys, len(keys)))}
     rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
     pictures = rows_from_database.pictures_of(rows, name_clusters=recipe.arrange.name_clusters)
     factor = upscaling.factor_of(collection, recipe)
@@ -267,9 +302,13 @@ def _examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page:
 
 def _parts_of_example(picture: Picture, recipe: Recipe, *, factor: int) -> list[Part]:
     """The part that represents a picture: the picture itself, or its first face where only faces are exported."""
-    if not recipe.face_set.enabled or recipe.face_set.whole:
+    if not _is_faces_only(recipe):
         return [Part(picture)]
     return parts_of(picture, recipe, factor=factor)[0][:1]
+
+
+def _is_faces_only(recipe: Recipe) -> bool:
+    return recipe.face_set.enabled and not recipe.face_set.whole
 
 
 def _example_keys(collection: Collection, recipe: Recipe, cache_stamp: str) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, F, FloatField, OuterRef, Q
+from django.db.models import Count, Exists, F, FloatField, OuterRef, Q
 from django.db.models.functions import Cast, Greatest
 
 from annotate.models import Face, FaceState, FrameCharacter, TagState
@@ -16,45 +16,49 @@ from ingest.stamp import cached, stamp
 
 def selected_frames(collection: Collection, recipe: Recipe) -> FrameQuerySet:
     """Return the frames that the recipe's selection takes."""
+    return _exportable(collection).filter(_selection(collection, recipe))
+
+
+def preset_counts(collection: Collection) -> dict[str, int]:
+    """Return the number of pictures that each preset gives, until something changes."""
+    return cached("preset_counts", stamp(collection), lambda: _preset_counts(collection))
+
+
+def _preset_counts(collection: Collection) -> dict[str, int]:
+    recipes = {key: preset.recipe for key, preset in PRESETS.items()}
+    selections = {key: Count("pk", filter=_selection(collection, recipe)) for key, recipe in recipes.items()}
+    counts: dict[str, int] = _exportable(collection).aggregate(**selections)
+    return counts | {key: _face_count(collection, recipe) for key, recipe in recipes.items() if recipe.face_set.enabled}
+
+
+def _face_count(collection: Collection, recipe: Recipe) -> int:
+    """Return the number of faces that are large enough for the recipe's face set."""
+    width, height = Cast("frame__width", FloatField()), Cast("frame__height", FloatField())
+    longer = Greatest((F("right") - F("left")) * width, (F("bottom") - F("top")) * height)
+    frames = selected_frames(collection, recipe).order_by().values("pk")
+    sides = Face.objects.real().filter(frame__in=frames).annotate(side=longer * recipe.face_set.scale)
+    return sides.filter(side__gte=recipe.face_set.least - 0.5).count()  # as the side is rounded to pixels
+
+
+def _exportable(collection: Collection) -> FrameQuerySet:
+    return Frame.objects.for_export().filter(collection=collection).exclude(file="")
+
+
+def _selection(collection: Collection, recipe: Recipe) -> Q:
     selection = recipe.selection
-    frames = Frame.objects.for_export().filter(collection=collection).exclude(file="")
-    if selection.min_faces:
-        frames = frames.filter(face_count__gte=selection.min_faces)
+    conditions = Q(face_count__gte=selection.min_faces)
     if selection.max_faces is not None:
-        frames = frames.filter(face_count__lte=selection.max_faces)
+        conditions &= Q(face_count__lte=selection.max_faces)
     if selection.named:
         named = Q(character__isnull=False)
         if recipe.arrange.name_clusters:
             named |= Q(cluster__isnull=False)
         faces = Face.objects.filter(named, frame=OuterRef("pk"), state=FaceState.FACE)
         others = FrameCharacter.objects.filter(frame=OuterRef("pk"), state=TagState.YES)
-        frames = frames.filter(Exists(faces) | Exists(others))
+        conditions &= Q(Exists(faces)) | Q(Exists(others))
     if selection.image_types:
-        frames = frames.filter(episode__source__image_type__in=selection.image_types)
+        conditions &= Q(episode__source__image_type__in=selection.image_types)
     if selection.episodes:
         rows = collection.episodes.only("collection", "season", "number")
-        frames = frames.filter(episode__in=[row.pk for row in rows if episode_code(row) in selection.episodes])
-    return frames
-
-
-def picture_count(collection: Collection, recipe: Recipe) -> int:
-    """Return the number of pictures of a recipe without square crops: of its frames, or of its faces in a face set."""
-    frames = selected_frames(collection, recipe)
-    options = recipe.face_set
-    if not options.enabled:
-        return frames.count()
-    width, height = Cast("frame__width", FloatField()), Cast("frame__height", FloatField())
-    longer = Greatest((F("right") - F("left")) * width, (F("bottom") - F("top")) * height)
-    # Compared as the side is rounded to pixels.
-    faces = Face.objects.real().filter(frame__in=frames.order_by().values("pk"))
-    count = faces.annotate(side=longer * options.scale).filter(side__gte=options.least - 0.5).count()
-    return count + (frames.count() if options.whole else 0)
-
-
-def preset_counts(collection: Collection) -> dict[str, int]:
-    """Return the number of pictures that each preset gives, until something changes. A query or two per preset."""
-    return cached(
-        "preset counts",
-        stamp(collection),
-        lambda: {key: picture_count(collection, preset.recipe) for key, preset in PRESETS.items()},
-    )
+        conditions &= Q(episode__in=[row.pk for row in rows if episode_code(row) in selection.episodes])
+    return conditions

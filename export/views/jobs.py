@@ -33,7 +33,9 @@ def exports(request: MemberRequest, collection: Collection) -> HttpResponse:
         ExportJob.objects.filter(collection=collection).select_related("created_by").defer("params")[: PAGE + 1]
     )
     root = Path(settings.KOMA_EXPORT_DIR)
-    entries = [_entry(job, root) for job in rows[:PAGE]]
+    # The path of the server concerns only those who run it.
+    shown_root = root.resolve() if getattr(request.user, "is_superuser", False) else None
+    entries = [_entry(job, root, shown_root) for job in rows[:PAGE]]
     here = reverse("exports", args=[collection.pk])
     lead = request.can_lead
     context = {
@@ -41,6 +43,7 @@ def exports(request: MemberRequest, collection: Collection) -> HttpResponse:
         "sets": html_rows.sets(entries, base=here, token=form_fields(request), lead=lead),
         "busy": any(not entry["finished"] for entry in entries),
         "more": len(rows) > PAGE,
+        "root": shown_root,
     }
     template = "export/exports.html#list" if request.headers.get("HX-Target") == "exports" else "export/exports.html"
     return render(request, template, context)
@@ -68,7 +71,7 @@ def job_change(request: HttpRequest, collection: Collection, job_id: int) -> Htt
     raise BadInput("Nothing was chosen.")
 
 
-def _entry(job: ExportJob, root: Path) -> dict[str, Any]:
+def _entry(job: ExportJob, root: Path, shown_root: Path | None) -> dict[str, Any]:
     phase = job.counters.get("phase", "")
     percent = 100 * job.done // job.total if job.total else 0
     if phase == "packing":
@@ -81,4 +84,5 @@ def _entry(job: ExportJob, root: Path) -> dict[str, Any]:
         "finished": job.state in FINISHED,
         "left_out": sum(job.counters.get("left_out", {}).values()),
         "gone": gone,
+        "folder": str(shown_root / job.folder) if shown_root else job.folder,
     }

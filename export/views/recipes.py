@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -19,10 +19,12 @@ from export.actions import recipes as recipe_actions
 from export.algorithms.captions import PARTS
 from export.algorithms.levels import TOKENS, levels_of
 from export.algorithms.plan import caption_of
+from export.algorithms.presets import DEFAULT, PRESETS, Preset, preset_of
 from export.algorithms.recipe import Recipe, RecipeError, parse
 from export.build import rows_from_database, upscaling
 from export.models import Recipe as RecipeRow
 from export.preview.result import is_counted, preview
+from export.preview.selected import preset_counts
 from export.views.recipe_options import options_of
 from ingest.access import member_view
 from ingest.actions.seen import fingerprint
@@ -43,7 +45,7 @@ PART_LABELS = {
     "copyright": "Series tag",
     "general": "Description",
     "artist": "Artist",
-    "rating": "Explicit",
+    "rating": "Rating",
     "facepos": "Face position",
     "tags": "Tags",
     "prose": "Sentences",
@@ -64,14 +66,13 @@ LEVEL_LABELS = {
 @member_view()
 @require_safe
 def export(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """The recipe and its live result. `?recipe=` opens a saved one; else the one saved last."""
+    """The recipe and its live result. `?preset=` shows a preset, `?recipe=` a saved recipe; else the one saved last."""
     row, recipe, broken = _opened(request, collection)
     form_data = recipe_actions.form_values(row, row.params if row else {})
-    context = (
-        _context(collection, recipe)
-        | {"saved": row, "seen_mark": fingerprint(form_data)}
-        | ({"errors": broken} if broken else {})
-    )
+    context = _context(collection, recipe)
+    if row is None and context["current_preset"] is not None:
+        context["recipe_name"] = _free_name(context["current_preset"], context["saved_recipes"])
+    context |= {"saved": row, "seen_mark": fingerprint(form_data)} | ({"errors": broken} if broken else {})
     return render(request, PAGE_TEMPLATE, context)
 
 
@@ -85,16 +86,22 @@ def export_preview(request: HttpRequest, collection: Collection) -> HttpResponse
         recipe = forms.recipe_from(request.POST)
     except RecipeError as error:
         return render(request, RESULT_TEMPLATE, {"errors": error.errors})
-    return render(request, RESULT_TEMPLATE, result_of(collection, recipe, page=examples_page(request.POST)))
+    context = result_of(collection, recipe, page=examples_page(request.POST))
+    counts = {"out_of_band": True, "presets": list(PRESETS.values()), "preset_counts": preset_counts(collection)}
+    return render(request, RESULT_TEMPLATE, context | counts)
 
 
 @member_view(at_least=Role.LEAD)
 @require_POST
 @errors_in_words
 def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """Save the recipe, take a version's caption settings, or start the export, chosen by the button."""
+    """Save the recipe, reset its captions to a style, change a setting, or start the export, chosen by the button."""
+    form = request.POST.copy()
+    setting, _, value = form.get("set", "").partition("=")
+    if setting:
+        form[setting] = value
     try:
-        recipe = forms.recipe_from(request.POST)
+        recipe = forms.recipe_from(form)
     except RecipeError as error:
         if is_partial(request):
             raise BadInput(str(error)) from error
@@ -102,16 +109,15 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
         return render(request, PAGE_TEMPLATE, context, status=422)
     action = request.POST.get("act", "start")
     here = reverse("export", args=[collection.pk])
-    unsaved = {"unsaved": True, "seen_mark": seen(request)}
-    if action == "preset":
+    name = request.POST.get("recipe_name", "").strip() or "Recipe"
+    unsaved = {"unsaved": True, "seen_mark": seen(request), "recipe_name": name}
+    if setting:
+        return render(request, PAGE_TEMPLATE, _context(collection, recipe) | unsaved)
+    if action == "style":
         changed = forms.use_caption_version(recipe)
         return render(request, PAGE_TEMPLATE, _context(collection, changed) | unsaved)
-    if action == "short":
-        shorter = replace(recipe, arrange=replace(recipe.arrange, short_names=True))
-        return render(request, PAGE_TEMPLATE, _context(collection, shorter) | unsaved)
     if action == "csv":
         return render(request, PAGE_TEMPLATE, _context(collection, recipe) | unsaved)
-    name = request.POST.get("recipe_name", "").strip() or "Recipe"
     row = recipe_actions.save(collection=collection, name=name, recipe=recipe, by=request.user, seen=seen(request))
     if action == "save":
         return success(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
@@ -134,7 +140,7 @@ def frame_caption(request: HttpRequest, collection: Collection, frame_id: int) -
     frame = get_object_or_404(frames, collection=collection, pk=frame_id)
     row, recipe, _ = _opened(request, collection)
     (picture,) = rows_from_database.pictures_of([frame], name_clusters=recipe.arrange.name_clusters)
-    context = {"caption": caption_of(picture, recipe), "recipe": row.name if row else "the defaults"}
+    context = {"caption": caption_of(picture, recipe), "recipe": row.name if row else f"preset {DEFAULT.label}"}
     return render(request, "export/frame_caption.html", context)
 
 
@@ -151,25 +157,41 @@ def recipe_file(request: HttpRequest, collection: Collection, recipe_id: int) ->
 
 
 def _opened(request: HttpRequest, collection: Collection) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
-    recipe_id = request.GET.get("recipe", "")
+    recipe_id, key = request.GET.get("recipe", ""), request.GET.get("preset", "")
     number = as_int(recipe_id)
     rows = RecipeRow.objects.filter(collection=collection)
+    if key in PRESETS:
+        saved = rows.filter(name=PRESETS[key].label).first()
+        is_same = saved is not None and saved.params == PRESETS[key].recipe.as_dict()
+        return saved if is_same else None, PRESETS[key].recipe, ()
     row = get_object_or_404(rows, pk=number) if number is not None else rows.order_by("-updated_at").first()
     if row is None or recipe_id == "new":
-        return None, Recipe(), ()
+        return None, DEFAULT.recipe, ()
     try:
         return row, parse(row.params), ()
     except RecipeError as error:  # saved by another version of Koma
         return row, Recipe(), error.errors
 
 
+def _free_name(preset: Preset, saved: list[RecipeRow]) -> str:
+    """The preset's name for a recipe, with a number where a saved recipe of other settings has it."""
+    taken = {row.name for row in saved}
+    names = (f"{preset.label} {number}" if number > 1 else preset.label for number in itertools.count(1))
+    return next(name for name in names if name not in taken)
+
+
 def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
     levels = levels_of(recipe.arrange.format)
     order = recipe.caption.order
     data = recipe.as_dict()
+    later = _takes_long(collection, recipe)
     return {
         "section": "export",
         "recipe": recipe,
+        "recipe_name": "Recipe",
+        "presets": list(PRESETS.values()),
+        "current_preset": preset_of(recipe),
+        "preset_counts": {} if later else preset_counts(collection),
         "saved_recipes": list(RecipeRow.objects.filter(collection=collection)),
         "weights": [(pattern, f"{weight:g}") for pattern, weight in data["balance"]["weights"]],
         "min_multiply": f"{recipe.balance.min_multiply:g}",
@@ -188,7 +210,7 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "job_count": collection.export_jobs.count(),
         "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
         **options_of(collection, recipe),
-    } | ({"later": True} if _takes_long(collection, recipe) else result_of(collection, recipe))
+    } | ({"later": True} if later else result_of(collection, recipe))
 
 
 def _takes_long(collection: Collection, recipe: Recipe) -> bool:

@@ -194,9 +194,9 @@ if (user) {
   }
   document.addEventListener("submit", noteSent);
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("[data-keep-theirs]");
+    const link = event.target.closest("[data-keep-theirs], [data-drop-drafts]");
     if (!link) return;
-    const path = new URL(link.closest("form").action).pathname;
+    const path = link.dataset.dropDrafts ?? new URL(link.closest("form").action).pathname;
     for (const key of draftsFor(path)) localStorage.removeItem(key);
   });
   document.addEventListener("htmx:configRequest", noteRequest);

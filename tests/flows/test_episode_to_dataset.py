@@ -81,6 +81,7 @@ def export(visitor: Visitor, to: Path, *, of: str) -> tuple[DataSet, dict[str, f
     """
     page = visitor.page
     visitor.rail("Export")
+    page.locator("#advanced > summary").click()
     before = chart(page)
     page.get_by_label("Minimum images per combination").fill("1")
     page.locator("#result .tree", has_text=of).wait_for()

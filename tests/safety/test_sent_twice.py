@@ -17,7 +17,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError
 from django.utils import timezone
 
-from annotate.models import Character, Face
+from annotate.models import Character, Face, FrameTag
 from ingest.actions import sent_forms
 from ingest.models import Collection, Operation, SentForm
 from ingest.views import once
@@ -50,6 +50,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "face_change": {"act": "name", "name": "Zed"},
     "face_check": {"act": "check"},
     "frame_tags": {"add": "smile, hat"},
+    "export_tag": {"from": "picture"},
     "caption_change": {"text": "a girl waves"},
     "faces_change": {"act": "name", "name": "Zed"},
     "cluster_change": {"act": "name", "name": "Zed"},
@@ -88,6 +89,8 @@ def form_of(world: World, name: str) -> dict[str, Any]:
     )
     if name == "run_start":
         values["episode"] = world.rows["episode_id"].pk
+    if name == "export_tag":
+        values["tag"] = FrameTag.objects.filter(frame=world.frames[0]).values_list("tag__name", flat=True)[0]
     if name == "tag_list":
         values["file"] = SimpleUploadedFile("mine.txt", b"solo\n1girl\n")
     return values

@@ -132,6 +132,7 @@ NEEDS_NONE = {
     "frames_change": "those on which others decided stay, see test_frames_that_another_person_decided_since_stay",
     "site_person_add": "adds", "site_account": "one of two states, refused where it is so already; or a new password",
     "tags_preview": "changes nothing",
+    "export_tag": "removes a tag that frames have now",
     "tags_change": "replaces the tags that frames have now, and leaves those that people removed",
     "frame_characters": "yes or no to one character of the frame, with its line and its undo",
     "character_tag": "adds", "site_upload_discard": "deletes an upload that nobody sends any more",

@@ -171,7 +171,7 @@ def test_one_picture_that_is_a_fifth_of_an_epoch_is_warned_of_and_a_balanced_set
     lonely = balance({("1_character", "Mai"): 38, ("3_characters",): 1})
 
     assert lonely.ruling is not None
-    assert lonely.ruling.text == "1 picture is 50 % of an epoch"
+    assert lonely.ruling.text == "1 picture is 50 % of an epoch, used up to 38 times each."
     assert balance({("1_character", "Mai"): 38, ("3_characters",): 1}, max_multiply=lonely.ruling.cap).ruling is None
     assert balance({("Mai",): 9, ("Hinata",): 4}).ruling is None
 

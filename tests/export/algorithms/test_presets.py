@@ -52,7 +52,7 @@ def folders_of(key: str) -> dict[str, int]:
 
 
 def test_a_character_lora_has_a_folder_per_character_of_pictures_that_show_nobody_else() -> None:
-    assert folders_of("character-lora") == {"1_Mei": 9, "2_Aoi": 5, "3_Rin": 3, "5_character_others": 1}
+    assert folders_of("character-lora") == {"5_Mei": 9, "9_Aoi": 5, "15_Rin": 3, "27_character_others": 1}
 
 
 def test_captions_for_a_character_lora_begin_with_the_name_and_leave_its_looks_to_it() -> None:
@@ -88,8 +88,7 @@ def test_everything_has_every_picture_once_with_every_tag() -> None:
 @pytest.mark.parametrize("key", PRESETS)
 def test_no_preset_warns_of_itself_on_a_small_set(key: str) -> None:
     plan, recipe = plan_of(key)
-    warnings = [text for text in placed(plan, recipe).warnings if "whole repeats" not in text]
-    assert warnings == []
+    assert placed(plan, recipe).warnings == ()
 
 
 @pytest.mark.parametrize("key", PRESETS)

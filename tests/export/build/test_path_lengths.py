@@ -92,13 +92,15 @@ def test_the_page_tells_it_before_and_one_button_chooses_short_names(
 
     page = html_of(as_alice.post(preview, form))
     assert "a path that Windows cannot open" in page
-    assert 'value="short"' in page
-    assert 'value="short"' not in html_of(as_bob.post(preview, form))
+    assert 'value="arrange.short_names=on"' in page
+    assert 'value="arrange.short_names=on"' not in html_of(as_bob.post(preview, form))
     assert "Windows" not in html_of(as_alice.post(preview, form | {"arrange.short_names": "on"}))
     flat = html_of(as_alice.post(preview, form | {"output.layout": "kohya"}))
     assert "Windows" not in flat  # one folder of at most 100 bytes
 
-    changed = as_alice.post(reverse("export_change", args=[long_show.collection.pk]), form | {"act": "short"})
+    changed = as_alice.post(
+        reverse("export_change", args=[long_show.collection.pk]), form | {"set": "arrange.short_names=on"}
+    )
 
     assert 'name="arrange.short_names" checked' in html_of(changed)
     assert "Windows" not in html_of(changed)

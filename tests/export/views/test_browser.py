@@ -24,6 +24,7 @@ def test_the_result_follows_a_weight_a_chip_and_a_probability_without_loading_th
     RecipeRow.objects.create(collection=show.collection, name="Mine", params=recipe.as_dict())
     page = page_as(alice, reverse("export", args=[show.collection.pk]))
     page.evaluate("window.same = true")
+    page.locator("#advanced > summary").click()
 
     page.locator("tr", has_text="others").hover()
     page.locator("[data-weigh=others]").click()
@@ -69,3 +70,60 @@ def test_back_shows_the_whole_page_after_its_list_was_fetched_again(
     page.go_back()
     page.get_by_text("Waiting for a worker").wait_for()
     assert page.locator("nav").count() == 1
+
+
+def test_the_fold_stays_as_it_was_left_and_a_preset_drops_what_was_typed(
+    show: Show, alice: User, page_as: Any, queues: str
+) -> None:
+    page = page_as(alice, reverse("export", args=[show.collection.pk]))
+    most = page.locator("[name='selection.max_faces']")
+    assert not most.is_visible()
+    page.locator("#advanced > summary").press("Enter")
+    most.fill("9")
+    page.reload()
+    most.locator("visible=true").wait_for()
+    assert most.input_value() == "9"  # typed, and not sent yet
+
+    page.keyboard.press("1")
+    page.wait_for_url("**?preset=character-lora")
+    most.locator("visible=true").wait_for()
+    assert most.input_value() == "1"
+    page.locator(".preset[aria-current]", has_text="Character LoRA").wait_for()
+
+
+def test_a_minimum_and_a_cap_are_set_in_place(show: Show, alice: User, page_as: Any, queues: str) -> None:
+    recipe = parse({"balance": {"weights": [["2_characters", 40]], "max_multiply": 1000}})
+    RecipeRow.objects.create(collection=show.collection, name="Mine", params=recipe.as_dict())
+    page = page_as(alice, reverse("export", args=[show.collection.pk]))
+    page.evaluate("window.same = true")
+
+    page.locator("#result button", has_text="Use 2").click()
+    page.locator("#result .tree td", has_text="Hinata+Kokona").wait_for()
+    assert page.locator("[name='arrange.min_per_combination']").input_value() == "2"
+    cap = page.locator("#result button", has_text="Cap repeats at")
+    cap.click()
+    cap.wait_for(state="detached")
+    assert 1 <= float(page.locator("[name='balance.max_multiply']").input_value()) < 1000
+    assert page.evaluate("window.same")
+
+
+def test_a_wrong_tag_is_removed_from_its_caption_by_the_keyboard(
+    show: Show, alice: User, page_as: Any, queues: str
+) -> None:
+    page = page_as(alice, reverse("export", args=[show.collection.pk]))
+    page.evaluate("window.same = true")
+    smiles = page.locator("[data-caption-tag=smile]")
+    assert smiles.count() == 10
+
+    smiles.first.press("Enter")
+    menu = page.locator("#tag-menu")
+    menu.get_by_role("button", name="from this picture").locator("visible=true").wait_for()
+    page.keyboard.press("Enter")
+    page.locator("#toasts", has_text="-smile on 1 frame").wait_for()
+    page.wait_for_function("document.querySelectorAll('[data-caption-tag=smile]').length === 9")
+    assert not menu.is_visible()
+
+    smiles.first.press("Enter")
+    menu.get_by_role("button", name="from the whole collection").click()
+    smiles.first.wait_for(state="detached")
+    assert page.evaluate("window.same")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -45,12 +46,11 @@ def url(name: str, show: Show, *args: int) -> str:
     return reverse(name, args=[show.collection.pk, *args])
 
 
-def form_of(client: Client, show: Show) -> dict[str, Any]:
+def form_of(client: Client, show: Show, query: str = "") -> dict[str, Any]:
     """The fields of the export page as a browser would send them without a script."""
-    import re
     from html import unescape
 
-    page = html_of(client.get(url("export", show)))
+    page = html_of(client.get(url("export", show) + query))
     form = page[page.index('<form id="recipe"') : page.index("</form>", page.index('<form id="recipe"'))]
     form = re.sub(r"<template.*?</template>", "", form, flags=re.S)
     collected: dict[str, Any] = {}
@@ -175,7 +175,7 @@ def test_a_large_collection_s_export_page_comes_before_its_result(
     monkeypatch.setattr(views, "FRAMES_AT_ONCE_MAX", show.collection.frames.count() - 1)
     page = html_of(as_alice.get(url("export", show)))
     assert "Building the preview" in page
-    assert 'hx-trigger="load, recipe"' in page
+    assert 'hx-trigger="load, recipe, captions from:body"' in page
     as_alice.post(url("export_preview", show), form_of(as_alice, show))
     assert "Building the preview" not in html_of(as_alice.get(url("export", show)))  # it is counted now
 
@@ -252,7 +252,7 @@ def test_stop_and_resume_by_their_buttons(show: Show, alice: User, as_alice: Cli
 
 
 def test_the_caption_settings_of_a_version_can_be_taken_over(show: Show, as_alice: Client) -> None:
-    data = form_of(as_alice, show) | {"caption.version": ["v1.0"], "act": "preset", "caption.seed": ["77"]}
+    data = form_of(as_alice, show) | {"caption.version": ["v1.0"], "act": "style", "caption.seed": ["77"]}
 
     page = html_of(as_alice.post(url("export_change", show), data))
 
@@ -319,7 +319,7 @@ def test_an_empty_collection_says_what_comes_here(collection: Any, as_alice: Cli
     assert "Add a video" not in html_of(as_bob.get(reverse("overview", args=[collection.pk])))
 
 
-@pytest.mark.parametrize(("name", "cold", "warm"), [("overview", 19, 13), ("export", 32, 22), ("exports", 5, 5)])
+@pytest.mark.parametrize(("name", "cold", "warm"), [("overview", 19, 13), ("export", 35, 23), ("exports", 5, 5)])
 def test_pages_never_need_more_than_a_fixed_number_of_queries(
     show: Show, alice: User, as_bob: Client, django_assert_max_num_queries: Any, name: str, cold: int, warm: int
 ) -> None:
@@ -347,7 +347,7 @@ def test_a_frames_page_shows_the_caption_that_the_latest_recipe_gives_it(show: S
     frame = show.collection.frames.kept().exclude(file="").order_by("pk")[0]
     address = url("frame_caption", show, frame.pk)
     assert address in html_of(as_viewer.get(url("frame", show, frame.pk)))
-    assert "the defaults" in html_of(as_viewer.get(address))
+    assert "preset Whole show" in html_of(as_viewer.get(address))
     words = parse({"metadata": {"general": "a still <of> it"}, "caption": {"general_prob": 1.0}})
     recipes.save(collection=show.collection, name="Words", recipe=words, by=None)
     page = html_of(as_viewer.get(address))
@@ -366,3 +366,84 @@ def test_lists_on_the_form_take_full_width_commas_and_an_open_quote_is_reported(
     page = as_alice.post(path, good | {"caption.blacklist": 'x, "open, y'})
     assert page.status_code == 422
     assert "caption.blacklist: line 1" in html_of(page)
+
+
+def test_each_preset_opens_at_one_click_with_its_recipe_and_the_number_of_its_pictures(
+    show: Show, as_bob: Client
+) -> None:
+    from export.algorithms.presets import PRESETS
+
+    for key, preset in PRESETS.items():
+        response = as_bob.get(url("export", show) + f"?preset={key}")
+        assert response.context["recipe"] == preset.recipe
+        assert response.context["recipe_name"] == preset.label
+        assert response.context["result"].balance.pictures == response.context["preset_counts"][key] > 0
+        page = html_of(response)
+        assert page.count('aria-current="true"><b>') == 1
+        assert f'aria-current="true"><b>{preset.label}</b>' in page
+
+
+def test_a_collection_without_a_recipe_begins_with_the_preset_whole_show(show: Show, as_bob: Client) -> None:
+    response = as_bob.get(url("export", show))
+
+    assert response.context["current_preset"].label == "Whole show"
+    folders = {"/".join(row.path) for row in response.context["result"].rows}
+    assert {"1_character/Hinata", "1_character/Kokona", "2_characters/Hinata+Kokona"} <= folders
+
+
+def test_a_preset_never_replaces_a_saved_recipe_of_other_settings(show: Show, alice: User, as_alice: Client) -> None:
+    path = url("export", show) + "?preset=character-lora"
+    form = form_of(as_alice, show, "?preset=character-lora")
+    as_alice.post(url("export_change", show), form | {"act": "save"})
+    saved = RecipeRow.objects.get(name="Character LoRA")
+    assert as_alice.get(path).context["saved"] == saved  # the same settings: the same recipe
+
+    saved.params["selection"]["max_faces"] = 2
+    saved.save()
+    response = as_alice.get(path)
+
+    assert response.context["saved"] is None
+    assert response.context["recipe_name"] == "Character LoRA 2"
+    assert response.context["recipe"].selection.max_faces == 1
+
+
+def test_a_minimum_that_is_too_high_is_fixed_by_one_button(show: Show, as_alice: Client) -> None:
+    data = form_of(as_alice, show) | {"arrange.min_per_combination": ["10"]}
+
+    preview = html_of(as_alice.post(url("export_preview", show), data))
+    fixed = as_alice.post(url("export_change", show), data | {"set": "arrange.min_per_combination=2"})
+
+    assert "3 characters go to" in preview
+    assert "the largest of their combinations has 3" in preview
+    assert 'name="set" value="arrange.min_per_combination=2"' in preview
+    assert fixed.context["recipe"].arrange.min_per_combination == 2
+    assert "character_others</code>:" not in html_of(fixed)
+    assert not RecipeRow.objects.exists()
+
+
+def test_a_few_pictures_that_take_much_of_an_epoch_are_capped_by_one_button(show: Show, as_alice: Client) -> None:
+    weights = {"weight.pattern": ["2_characters"], "weight.value": ["40"]}
+    data = form_of(as_alice, show) | {"arrange.min_per_combination": ["1"], "balance.max_multiply": ["1000"]} | weights
+
+    before = html_of(as_alice.post(url("export_preview", show), data))
+    button = re.search(r'name="set" value="balance.max_multiply=(\d+)"', before)
+    assert button, before
+    after = as_alice.post(url("export_change", show), data | {"set": f"balance.max_multiply={button[1]}"})
+
+    assert re.search(r"\d pictures? (is|are) \d\d % of an epoch", before)
+    assert after.context["recipe"].balance.max_multiply == int(button[1])
+    assert after.context["result"].balance.ruling is None
+    assert "of an epoch, used up to" not in html_of(after)
+
+
+def test_only_site_admins_see_where_on_the_server_a_dataset_lies(
+    show: Show, alice: User, as_alice: Client, as_bob: Client, settings: Any
+) -> None:
+    job = jobs.start(collection=show.collection, recipe=Recipe(), name="x", by=alice)
+    export_job.execute(job.pk)
+    job.refresh_from_db()
+    page = html_of(as_bob.get(url("exports", show)))
+    assert alice.is_superuser
+    assert job.folder in page
+    assert str(settings.KOMA_EXPORT_DIR) not in page
+    assert str(settings.KOMA_EXPORT_DIR / job.folder) in html_of(as_alice.get(url("exports", show)))
