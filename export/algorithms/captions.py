@@ -31,8 +31,8 @@ class CaptionOptions:
 
     `prose` are the sentences of a sidecar file (one is drawn from several), else of a captioning model. With
     `prose_instead`, drawn prose replaces the tags, so that a probability between 0 and 1 mixes both kinds of captions.
-    `meta_tags`: also tags about the picture itself and labels of classifiers. `escape_brackets`: for trainers that read
-    `(word:1.2)` as a weight.
+    `meta_tags`: also tags about the picture itself and labels of classifiers. `weak_tags`: also computed tags with a
+    low score. `escape_brackets`: for trainers that read `(word:1.2)` as a weight.
     """
 
     version: CaptionVersion = "v1.2"
@@ -60,6 +60,7 @@ class CaptionOptions:
     tags_separator: str = ", "
     max_tags: int = 15
     meta_tags: bool = False
+    weak_tags: bool = False
     shuffle_tags: bool = False
     people_first: bool = True
     spaces: bool = True
@@ -169,7 +170,8 @@ def draw(seed: int, key: str, part: str) -> float:
 def chosen_tags(facts: Facts, options: CaptionOptions, *, key: str) -> list[str]:
     """Return the caption's tags in order, still with underscores."""
     every = (*facts.tags, *(facts.meta if options.meta_tags else ()))
-    tags = [tag for tag in dict.fromkeys(every) if not is_blocked(tag, options.blacklist)]
+    left_out = set() if options.weak_tags else set(facts.weak)
+    tags = [tag for tag in dict.fromkeys(every) if tag not in left_out and not is_blocked(tag, options.blacklist)]
     first = [tag for tag in tags if is_people(tag)] if options.people_first else []
     tags_left = set(first)
     rest = [tag for tag in tags if tag not in tags_left and not _dropped(tag, facts, options)]

@@ -63,6 +63,7 @@ class Facts:
     prose: str = ""
     proses: tuple[str, ...] = ()  # where files have several
     meta: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()  # of the tags: computed ones with a low score
 
     def count(self, source: CountSource) -> int:
         """Return the number of people by tags (else faces), of faces, or of known characters."""
@@ -103,6 +104,7 @@ def facts_of(picture: Picture, general: str = "") -> Facts:
         rating=picture.rating,
         score=picture.score,
         meta=picture.meta,
+        weak=picture.weak,
         proses=picture.proses,
         fh_ratio=picture.face_height_ratio,
         cropped=picture.cropped,

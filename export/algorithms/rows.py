@@ -64,6 +64,7 @@ class Picture:
     score: int | None = None  # of the site it came from
     characters: tuple[tuple[str, bool], ...] = ()  # who is on it by other evidence than faces: name, is it an outfit
     characters_by_person: tuple[str, ...] = ()  # those of them that a person named
+    weak: tuple[str, ...] = ()  # of the tags: computed ones with a low score
     meta: tuple[str, ...] = ()  # tags about the picture itself, labels of classifiers
     cropped: bool = False
     passes: int = 0  # of upscaling that the stored picture has behind it

@@ -24,12 +24,14 @@ from annotate.models import (
     TagCategory,
     TagState,
 )
+from annotate.tagging.from_pixels import COMPUTED
 from export.algorithms.rows import Face as FaceRow
 from export.algorithms.rows import Picture
 from ingest.algorithms.normal_form import normal
 from ingest.models import Collection, Episode, Frame, FrameState, OriginalUse, SourceKind
 
 RATING = "rating:"
+WEAK_BELOW = 0.5  # score of a computed tag that captions leave out by default
 CLUSTER = "cluster_"
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 FIELDS = ("pk", "episode_id", "index", "name", "page", "width", "height", "file", "original", "original_use")
@@ -116,6 +118,7 @@ class _Facts:
     faces: dict[int, list[FaceRow]]
     characters: dict[int, list[tuple[str, bool, bool]]]
     tags: dict[int, list[tuple[str, float, int]]]
+    weak: dict[int, set[str]]
     passes: dict[int, int]
     captions: dict[int, tuple[str, datetime]] = field(default_factory=dict)  # a person's, and when it was written
     models: dict[int, list[tuple[str, datetime]]] = field(default_factory=dict)
@@ -126,7 +129,11 @@ class _Facts:
 def _facts_of(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bool) -> _Facts:
     """Without `tags` only what folders depend on. `of_files`: those of the frames that came as pictures."""
     by_frame = _Facts(
-        _faces(keys, name_clusters=name_clusters), _characters(keys), _tags(keys, every=tags), _passes(of_files)
+        _faces(keys, name_clusters=name_clusters),
+        _characters(keys),
+        _tags(keys, every=tags),
+        _weak_tags(keys) if tags else {},
+        _passes(of_files),
     )
     if tags:
         by_frame.captions, by_frame.models, by_frame.proses = (
@@ -161,6 +168,7 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
             characters_by_person=tuple(who for who, _, person in every.characters.get(pk, ()) if person),
             tags=tuple(tag for tag, _ in general),
             scores=tuple(score for _, score in general),
+            weak=tuple(tag for tag, _ in general if tag in every.weak.get(pk, ())),
             series=episode.series,
             episode=episode_code(episode),
             image_type=episode.source.image_type,
@@ -238,6 +246,18 @@ def _tags(keys: list[int], *, every: bool) -> dict[int, list[tuple[str, float, i
     for frame_id, name, score, category in rows.values_list("frame_id", "tag__name", "score", "tag__category"):
         tags_by_frame[frame_id].append((name, score, category))
     return tags_by_frame
+
+
+def _weak_tags(keys: list[int]) -> dict[int, set[str]]:
+    """Return the computed tags of frames that have a low score and that no person confirmed."""
+    rows = FrameTag.objects.filter(
+        frame_id__in=keys, state=TagState.YES, by_person=False, score__lt=WEAK_BELOW,
+        model_version__task=COMPUTED.task, model_version__name=COMPUTED.name,
+    )  # fmt: skip
+    weak: dict[int, set[str]] = defaultdict(set)
+    for frame_id, name in rows.values_list("frame_id", "tag__name"):
+        weak[frame_id].add(name)
+    return weak
 
 
 def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from annotate.models import FrameTag, Tag, TagCategory
+from annotate.tagging import from_pixels
 from export.algorithms.captions import CaptionOptions, caption
 from export.algorithms.plan import facts
 from export.algorithms.recipe import Recipe
@@ -33,6 +34,23 @@ def test_they_follow_the_other_tags_where_the_recipe_asks_for_them(show: Show) -
     assert "class:illustration" in words[-2:]
     assert "highres" in words
     assert "rating:safe" not in words
+
+
+def test_uncertain_computed_tags_are_in_captions_only_where_the_recipe_asks_for_them(show: Show) -> None:
+    version = from_pixels.scored_version().version
+    for name, score, by_person in (("grey_hair", 0.4, False), ("solo", 0.9, False), ("portrait", 0.4, True)):
+        tag, _ = Tag.objects.get_or_create(name=name)
+        FrameTag.objects.update_or_create(
+            frame=show.frames[0], tag=tag, defaults={"score": score, "model_version": version, "by_person": by_person}
+        )
+    other, _ = Tag.objects.get_or_create(name="hat")
+    FrameTag.objects.create(frame=show.frames[0], tag=other, score=0.4)
+    picture = next(iter(rows_from_database.pictures(show.collection)))
+    assert "grey_hair" in picture.tags
+    by_default = caption(facts(picture, Recipe()), CaptionOptions(max_tags=99), key="a")
+    assert "grey hair" not in by_default
+    assert all(words in by_default for words in ("solo", "portrait", "hat"))
+    assert "grey hair" in caption(facts(picture, Recipe()), CaptionOptions(max_tags=99, weak_tags=True), key="a")
 
 
 def test_danboorus_rating_goes_before_a_classifiers(show: Show) -> None:
