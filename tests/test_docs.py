@@ -14,6 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from annotate.backends.model_files.wheels import WHEELS
 from ingest.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,7 +115,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def test_what_we_ask_for_is_pinned_exactly() -> None:
-    optional = [f"requirements-{name}.txt" for name in ("blip2", "waifu2x", "text", "train")]
+    optional = [f"requirements-{name}.txt" for name in ("blip2", "train")]
     for name in ("requirements.in", *optional):
         for requirement in requirements_of(name):
             assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), f"{requirement} in {name}"
@@ -125,6 +126,14 @@ def test_what_we_ask_for_is_pinned_exactly() -> None:
             assert exact or (not str(requirement.specifier) and requirement.name in of_runtime), (
                 f"{requirement} in {name}"
             )
+
+
+def test_packages_of_models_are_pinned_with_their_hashes() -> None:
+    for wheel in WHEELS.values():
+        assert pins(wheel.requirements) == {wheel.project: f"=={wheel.version}"}
+        text = (ROOT / wheel.requirements).read_text()
+        assert "--hash=sha256:" in text
+        assert wheel.command in text
 
 
 def test_the_lock_files_pin_and_hash_all_that_is_asked_for() -> None:

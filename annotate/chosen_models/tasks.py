@@ -22,6 +22,8 @@ from ingest.errors import BadInput
 BUILTIN, NONE, FIRST = registry.BUILTIN, "none", "first"
 SERVER = "server"  # captions by the server in the settings
 
+OR_IMPORT = ", or an import of their files"
+
 Answers = Literal["scores", "boxes", ""]
 
 
@@ -51,8 +53,9 @@ def _open_installed(name: str, models_dir: Any, *, device: str = AUTO, task: str
 class Task:
     """One task of models.
 
-    `label` and `about` are for pages. `default`: what a collection uses that has chosen nothing: BUILTIN, FIRST (the
-    first installed by name) or NONE; `default_text` says it. `fallback`: names for FIRST where none is installed.
+    `label` and `about` are for pages; `hub`: whether its models need the hub. `default`: what a collection uses that
+    has chosen nothing: BUILTIN, FIRST or NONE; `default_text` says it. FIRST is the first of the models folder by name,
+    else the first in a package, else the first of `fallback`.
     `side_by_side`: several models may be chosen and all run. `always_there`: names offered before those of installed
     models. `other_names`: all names offered, where that is not `always_there` and the installed ones.
     `whole_pictures`: the stage `run_models` runs them on whole frames. `answers`: how ModelAnswer holds what they
@@ -63,6 +66,7 @@ class Task:
     name: str
     label: str
     about: str
+    hub: str = ""
     default: str
     default_text: str = ""
     fallback: Callable[[], list[str]] = _no_names
@@ -78,7 +82,7 @@ class Task:
         """The default, described for the page."""
         texts = {
             BUILTIN: "the built-in one",
-            FIRST: "the first installed by name, else none",
+            FIRST: "the first in the models folder by name, else the one in a package, else none",
             NONE: "none, unless one is chosen",
         }
         return self.default_text or texts[self.default]
@@ -111,6 +115,7 @@ TASKS = {
             name="faces",
             label="Faces",
             about="Finds faces in frames.",
+            hub="One is built in; the others need the hub.",
             default=BUILTIN,
             always_there=lambda: list(known_detectors.OWN),
             opener=known_detectors.open_detector,
@@ -119,6 +124,7 @@ TASKS = {
             name="embedding",
             label="Character recognition",
             about="Recognizes characters by their faces.",
+            hub="One is built in; the others need the hub.",
             default=BUILTIN,
             always_there=lambda: [BUILTIN],
             opener=open_embedder,
@@ -127,6 +133,7 @@ TASKS = {
             name="tags",
             label="Tags",
             about="Tags the content of a picture. Computed tags are always available.",
+            hub=f"All taggers need the hub{OR_IMPORT}.",
             default=FIRST,
             whole_pictures=True,
             answers="scores",
@@ -135,6 +142,7 @@ TASKS = {
             name="boxes",
             label="Boxes",
             about="Finds persons, heads, half bodies, hands and eyes.",
+            hub=f"All need the hub{OR_IMPORT}.",
             default=NONE,
             side_by_side=True,
             whole_pictures=True,
@@ -144,16 +152,24 @@ TASKS = {
             name="class",
             label="Classes",
             about="Adds tags for image type, rating, monochrome and aesthetics.",
+            hub=f"All need the hub{OR_IMPORT}.",
             default=NONE,
             side_by_side=True,
             whole_pictures=True,
             answers="scores",
         ),
-        Task(name="mask", label="Masks", about="Separates characters from the background.", default=NONE),
+        Task(
+            name="mask",
+            label="Masks",
+            about="Separates characters from the background.",
+            hub=f"All need the hub{OR_IMPORT}.",
+            default=NONE,
+        ),
         Task(
             name="text",
             label="Text",
             about="Finds subtitles and credits; of similar frames, the one without text is kept.",
+            hub="Does not need the hub: one comes in a package.",
             default=FIRST,
             whole_pictures=True,
             answers="boxes",
@@ -162,9 +178,11 @@ TASKS = {
             name="upscale",
             label="Upscaling",
             about="Enlarges face crops for face sets.",
+            hub="Does not need the hub: resampling is built in, three networks come in packages.",
             default=FIRST,
-            default_text="the first installed by name, else waifu2x if its package is installed, else resampling",
-            fallback=lambda: [known_upscalers.fallback()],  # never fails for want of a network
+            default_text="the first in the models folder by name, else the first in a package (waifu2x, Real-CUGAN, "
+            "Real-ESRGAN), else Lanczos",
+            fallback=lambda: [known_upscalers.DEFAULT],  # never fails for want of a network
             other_names=_upscalers,
             opener=known_upscalers.open_upscaler,
         ),
@@ -172,6 +190,7 @@ TASKS = {
             name="caption",
             label="Captions",
             about="Writes sentences about frames.",
+            hub="Needs a server of your own, or the files of BLIP-2.",
             default=FIRST,
             default_text="the first installed by name, else the server of KOMA_CAPTION_URL",
             fallback=caption_servers,

