@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.algorithms import metadata
-from export.algorithms.captions import PARTS, CaptionOptions, caption, chosen_tags, draw, position
+from export.algorithms.caption_tags import display_name
+from export.algorithms.captions import PARTS, CaptionOptions, caption, chosen_tags, draw, escaped, pieces, position
 from export.algorithms.metadata import Box, Facts
 
 EXAMPLE: dict[str, Any] = {
@@ -342,3 +343,33 @@ def test_captions_are_one_line_and_the_same_every_time(seed: int, key: str, tags
     assert len(first.splitlines()) <= 1
     for part in PARTS:
         assert 0 <= draw(seed, key, part) < 1
+
+
+parts_of_words = st.text("ab_ (\\[)]", max_size=6)
+
+
+@given(
+    tags=st.lists(parts_of_words, max_size=5),
+    characters=st.lists(parts_of_words, max_size=2),
+    separators=st.tuples(st.text(", (\\", max_size=3), st.text(", [\\", max_size=3)),
+    escape=st.booleans(),
+)
+def test_the_pieces_of_a_caption_are_its_text_and_name_each_of_its_tags(
+    tags: list[str], characters: list[str], separators: tuple[str, str], escape: bool
+) -> None:
+    facts = Facts(tags=tuple(tags), characters=tuple(characters))
+    options = CaptionOptions(
+        order=("characters", "tags"), separator=separators[0], tags_separator=separators[1], blacklist=()
+    )
+    listed = chosen_tags(facts, options, key="k")
+    written = [display_name(tag, spaces=True) for tag in listed]
+    names = ", ".join(display_name(name, spaces=True) for name in characters)
+    parts = [text for text in (names, separators[1].join(written)) if text]
+
+    composed = pieces(facts, replace(options, escape_brackets=escape), key="k")
+
+    assert "".join(piece.text for piece in composed) == separators[0].join(
+        escaped(part) if escape else part for part in parts
+    )
+    if "".join(written):
+        assert [piece.tag for piece in composed if piece.tag] == [tag for tag in listed if tag]

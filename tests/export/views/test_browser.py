@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from export.build import export_job
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
 from tests.export.conftest import Show
+from tests.flows.dataset import DataSet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,10 +122,34 @@ def test_a_wrong_tag_is_removed_from_its_caption_by_the_keyboard(
     menu.get_by_role("button", name="from this picture").locator("visible=true").wait_for()
     page.keyboard.press("Enter")
     page.locator("#toasts", has_text="-smile on 1 frame").wait_for()
-    page.wait_for_function("document.querySelectorAll('[data-caption-tag=smile]').length === 9")
+    page.wait_for_function("() => document.querySelectorAll('[data-caption-tag=smile]').length === 9")
     assert not menu.is_visible()
 
     smiles.first.press("Enter")
     menu.get_by_role("button", name="from the whole collection").click()
     smiles.first.wait_for(state="detached")
     assert page.evaluate("window.same")
+
+
+def test_a_character_lora_is_made_from_its_preset_alone(
+    show: Show, alice: User, page_as: Any, queues: str, tmp_path: Path
+) -> None:
+    page = page_as(alice, reverse("export", args=[show.collection.pk]))
+    page.keyboard.press("1")
+    page.wait_for_url("**?preset=character-lora")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/exports/")
+    export_job.execute(ExportJob.objects.get().pk)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    download.value.save_as(tmp_path / "made.zip")
+
+    made = DataSet.of_zip(tmp_path / "made.zip")
+    folders = {picture.split("/")[0].partition("_")[2] for picture in made.pictures}
+    assert folders == {"Hinata", "Kokona", "character_others"}  # Hinata Hairdown has one picture
+    for picture in made.pictures:
+        (name,) = made.facts(picture)["character"]
+        assert picture.split("/")[0].partition("_")[2] in (name, "character_others")
+        assert made.caption(picture) == f"{name}, 1girl, smile"
+    assert len(made.pictures) == 6
+    assert RecipeRow.objects.get().name == "Character LoRA"
