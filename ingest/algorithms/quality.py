@@ -29,6 +29,7 @@ _CONTRAST: Final = 0.25  # per doubling of contrast, so that faded pictures lose
 _LETTERING: Final = 3.0  # for the whole picture; a line of subtitles covers 0.03
 _LETTERING_MAX: Final = 0.1
 _BITS: Final = 0.06  # per doubling of the bits per picture
+_PLAIN: Final = 3.0  # levels between the darkest and the brightest cell of a picture without contrast
 _BITS_ENOUGH: Final = 17.0  # log2: more than 131,072 bits per picture make no visible difference
 
 
@@ -95,11 +96,16 @@ def coarse_cells(luma: U8) -> F32:
 
 
 def emptiness(cells: F32, *, full_range: bool = False) -> str:
-    """ "black" or "white" if all cells of `coarse_cells` are, else ""."""
-    black, white = (0.0, 255.0) if full_range else (16.0, 235.0)
-    if float(cells.max()) < black + 14:
+    """ "black" or "white" if all cells of `coarse_cells` are, else "".
+
+    Films that say full range often contain pictures of limited range, so a picture without contrast is measured as
+    limited range anyway.
+    """
+    low, high = float(cells.min()), float(cells.max())
+    black, white = (0.0, 255.0) if full_range and high - low > _PLAIN else (16.0, 235.0)
+    if high < black + 14:
         return "black"
-    if float(cells.min()) > white - 10:
+    if low > white - 10:
         return "white"
     return ""
 
@@ -136,9 +142,8 @@ def dark_bars(brightest: U8, *, full_range: bool = False) -> Bars:
 
     Less than 2 % and more than 35 % of a side is taken for no bar.
     """
-    limit = (0 if full_range else 16) + 10
-    rows = np.flatnonzero(np.percentile(brightest, 98, axis=1) > limit)
-    columns = np.flatnonzero(np.percentile(brightest, 98, axis=0) > limit)
+    rows = np.flatnonzero(~_are_dark(brightest, axis=1, full_range=full_range))
+    columns = np.flatnonzero(~_are_dark(brightest, axis=0, full_range=full_range))
     if not rows.size or not columns.size:
         return Bars()
     height, width = brightest.shape
@@ -149,3 +154,10 @@ def dark_bars(brightest: U8, *, full_range: bool = False) -> Bars:
         (width - 1 - columns[-1]) / width,
     )
     return Bars(*(float(side) if 0.02 <= side <= 0.35 else 0.0 for side in sides))
+
+
+def _are_dark(brightest: U8, *, axis: int, full_range: bool) -> NDArray[np.bool_]:
+    """Whether each line along `axis` is black; in full range also one of limited black without contrast."""
+    low, high = np.percentile(brightest, (2, 98), axis=axis)
+    is_limited = (high - low <= _PLAIN) if full_range else np.ones(len(high), dtype=bool)
+    return np.asarray(high <= np.where(is_limited, 26, 10))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
+_RANGES = {"tv": 1, "pc": 2}
 RATE = Fraction(24000, 1001)
 QUICK = {
     "libx264": {"preset": "ultrafast", "crf": "20"},
@@ -55,8 +56,13 @@ def write_film(
     times: Iterable[int] | None = None,
     options: dict[str, str] | None = None,
     tones: int = 0,
+    levels: tuple[str, str] | None = None,
 ) -> Path:
-    """Encodes RGB pictures; `times` are milliseconds (else a steady 23.976 a second); `tones` adds a sound track."""
+    """Encodes RGB pictures; `times` are milliseconds (else a steady 23.976 a second); `tones` adds a sound track.
+
+    `levels`: what the file says of its range and what its pictures have, each "tv" or "pc" (else both are "tv" and the
+    file says nothing).
+    """
     pictures = list(pictures)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE, options={**QUICK.get(codec, {}), **(options or {})})
@@ -64,9 +70,15 @@ def write_film(
         stream.pix_fmt = pixel_format
         base = Fraction(1, 1000) if times is not None else 1 / RATE
         stream.codec_context.time_base = base
+        if levels is not None:
+            stream.codec_context.color_range = _RANGES[levels[0]]
         sound = container.add_stream("aac", rate=44100, layout="mono") if tones else None
         for pts, picture in zip(times if times is not None else range(len(pictures)), pictures, strict=True):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixel_format)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                format=pixel_format, dst_color_range=None if levels is None else _RANGES[levels[1]]
+            )
+            if levels is not None:
+                frame.color_range = _RANGES[levels[0]]
             frame.pts, frame.time_base = pts, base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -125,6 +125,28 @@ def test_a_dark_scene_is_not_taken_for_bars(tmp_path: Path) -> None:
     assert taken(path, trim_bars=True)[1].box is None
 
 
+@pytest.mark.parametrize("levels", [("tv", "tv"), ("pc", "pc"), ("pc", "tv")])
+@pytest.mark.parametrize("mode", ["drawings", "interval"])
+def test_black_and_white_pictures_are_dropped_whatever_range_the_film_says(
+    tmp_path: Path, levels: tuple[str, str], mode: str
+) -> None:
+    black, white = np.zeros((180, 320, 3), np.uint8), np.full((180, 320, 3), 255, np.uint8)
+    pictures = [scene(1)] * 12 + [black] * 12 + [scene(2)] * 12 + [white] * 12
+    path = write_film(tmp_path / "film.mkv", pictures, levels=levels)
+    assert [p.reason for p in taken(path, mode=mode)[0]] == ["", "black", "", "white"]
+
+
+@pytest.mark.parametrize("levels", [("tv", "tv"), ("pc", "pc"), ("pc", "tv")])
+def test_a_dim_scene_is_kept_and_bars_are_found_whatever_range_the_film_says(
+    tmp_path: Path, levels: tuple[str, str]
+) -> None:
+    dim = [np.asarray(scene(i // 6, height=140) // 5, np.uint8) for i in range(24)]
+    pictures = [cv2.copyMakeBorder(picture, 20, 20, 0, 0, cv2.BORDER_CONSTANT) for picture in dim]
+    result, summary = taken(write_film(tmp_path / "film.mkv", pictures, levels=levels), trim_bars=True)
+    assert not {p.reason for p in result} & {"black", "white"}
+    assert summary.box == (0, 20, 320, 160)
+
+
 def test_wrong_choices_are_refused_with_a_message() -> None:
     for choice, words in (({"mode": "all"}, "unknown mode 'all'"), ({"every_s": 0}, "more than 0 seconds")):
         with pytest.raises(ValueError, match=words):
