@@ -18,6 +18,7 @@ from ingest.errors import BadInput, Conflict
 from ingest.imaging.names import plain_text
 from ingest.models import FINISHED, Collection, CollectionLimits, Membership, PipelineRun, Role
 from ingest.pipeline.registry import stages
+from ingest.pipeline.settings import complete_settings, saved_settings
 from ingest.storage import stored_files
 from ingest.storage.stored_files import store
 
@@ -61,7 +62,7 @@ def run_settings(collection: Collection) -> dict[str, Any]:
     """The default settings of a collection's runs, by `stage.setting`; the stage's own where it has none."""
     values: dict[str, Any] = {}
     for name, stage in stages().items():
-        defaults = stage.params_type(**collection.run_defaults.get(name, {}))
+        defaults = stage.params_type(**saved_settings(stage, collection.run_defaults))
         values |= {f"{name}.{field.name}": getattr(defaults, field.name) for field in fields(stage.params_type)}
     return values
 
@@ -71,6 +72,7 @@ def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any
 
     Raises Stale where somebody changed the same settings since the page with the fingerprint `seen` was opened.
     """
+    params = {name: complete_settings(stages()[name], values) for name, values in params.items()}
     if _with(collection.run_defaults, params) == collection.run_defaults:
         return
     with history.operation(

@@ -13,6 +13,7 @@ from ingest.models import FINISHED, Collection, Episode, PipelineRun, RunState, 
 from ingest.pipeline import runner
 from ingest.pipeline.contract import parse_params
 from ingest.pipeline.registry import stage_named, stages
+from ingest.pipeline.settings import saved_settings
 from ingest.pipeline.settling import settle
 from ingest.version import VERSION
 
@@ -35,9 +36,12 @@ def start(
     ]
     for name in stage_names or ():
         stage_named(name)
-    chosen = {name: dict(collection.run_defaults.get(name, {})) | dict((params or {}).get(name, {})) for name in names}
     for name in params or {}:
         stage_named(name)
+    chosen = {
+        name: saved_settings(stage_named(name), collection.run_defaults) | dict((params or {}).get(name, {}))
+        for name in names
+    }
     for name, values in chosen.items():
         parse_params(stage_named(name).params_type, values, stage=name)
     if not names:

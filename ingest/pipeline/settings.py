@@ -10,12 +10,32 @@ from ingest.errors import BadInput
 from ingest.pipeline.contract import Stage
 
 KINDS = {bool: "bool", int: "number", float: "number", str: "text"}
+_NEWER = "if_saved_before"
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def settings_of(stage: type[Stage[Any, Any]]) -> dict[str, Field[Any]]:
     """The settings of a stage that people can change, by name."""
     return {field.name: field for field in fields(stage.params_type) if kind_of(field) in KINDS}
+
+
+def saved_settings(stage: type[Stage[Any, Any]], run_defaults: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a stage that a collection saved, empty if none.
+
+    A setting that is newer than what was saved has the value `if_saved_before` of its metadata, so that runs stay as
+    they were.
+    """
+    saved: dict[str, Any] = run_defaults.get(stage.name, {})
+    return {field.name: field.metadata[_NEWER] for field in _newer(stage)} | saved if saved else {}
+
+
+def complete_settings(stage: type[Stage[Any, Any]], values: dict[str, Any]) -> dict[str, Any]:
+    """Settings to be saved, with the default of each that `saved_settings` would take for newer."""
+    return {field.name: field.default for field in _newer(stage)} | values if values else {}
+
+
+def _newer(stage: type[Stage[Any, Any]]) -> list[Field[Any]]:
+    return [field for field in fields(stage.params_type) if _NEWER in field.metadata]
 
 
 def kind_of(field: Field[Any]) -> type:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from ingest.algorithms.best_copy import preference, worth, worth_unmeasured
 from ingest.algorithms.descriptors import DESCRIPTOR_SIZE, DESCRIPTOR_VERSION
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD, Groups, find_groups
+from ingest.algorithms.pose_groups import find_pose_groups
 from ingest.algorithms.quality import QUALITY_VERSION
 from ingest.models import DropReason, Frame, FrameState, Revision, SourceKind
 from ingest.pipeline.contract import Stage
 from ingest.stages import measuring
 from ingest.stages.measuring import Measured, Outdated
+from ingest.stages.small_pictures import SmallPictures
 
 BATCH = 4_000
 READ = 5_000
@@ -27,12 +29,21 @@ BETTER_MIN = 0.1  # octaves of detail by which a copy must be better to be menti
 
 @dataclass(slots=True)
 class DedupChoices:
-    """`threshold`: cosine (0.5..1) from which frames count as similar. `across_episodes`: compare with other episodes
-    too, so that openings are kept once. Raises ValueError."""
+    """`threshold`: cosine (0.5..1) from which frames count as similar. `keep_poses`: only frames that show one pose.
+    `across_episodes`: compare with other episodes too, so that openings are kept once. Raises ValueError."""
 
     threshold: float = field(
         default=DEFAULT_THRESHOLD,
         metadata={"label": "Similarity threshold", "help": "0.5 to 1; lower values drop more frames"},
+    )
+    keep_poses: bool = field(
+        default=True,
+        metadata={
+            "label": "Keep poses",
+            "help": "a moved arm or head makes another picture; mouths, blinks, subtitles and camera moves do not. "
+            "Off: the threshold alone decides",
+            "if_saved_before": False,
+        },
     )
     across_episodes: bool = field(
         default=True, metadata={"label": "Compare all episodes", "help": "keeps openings, endings and recaps only once"}
@@ -63,6 +74,7 @@ class _Candidates:
     pinned: NDArray[np.bool_]
     worth: NDArray[np.float64]
     worked_on: NDArray[np.bool_]
+    previews: list[str]
 
 
 class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
@@ -79,6 +91,7 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
     queue = "cpu"
     per_episode = False
     params_type = DedupChoices
+    _pairs_compared = 0
 
     def batches(self) -> Iterator[list[Verdict] | Outdated]:
         """Yield frames whose quality is of an older version, to be measured again; then the verdicts on all frames."""
@@ -91,12 +104,15 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         self.ctx.total += len(candidates.ids)
         if not len(candidates.ids):
             return
+        self._pairs_compared = 0
         groups = self._groups(candidates)
         kept_count = int(groups.is_representative.sum())
         threshold = self.ctx.params.threshold
         self.ctx.log(
             f"{kept_count:,} of {len(candidates.ids):,} frames remain at a similarity threshold of {threshold:g}."
         )
+        if self._pairs_compared:
+            self.ctx.log(f"Poses were compared in {self._pairs_compared:,} pairs of frames.")
         self._log_better_copies(candidates, groups)
         for start in range(0, len(candidates.ids), BATCH):
             yield [
@@ -174,10 +190,21 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         qualities, shorter_sides, text_shares = array("f"), array("f"), array("f")
         copy_of: dict[int, int] = {}
         rows = self._frames().order_by("episode_id", "index")
+        previews: list[str] = []
         columns = ("pk", "episode_id", "quality", "quality_version", "text_share", "width", "height", "decided")
-        for pk, episode, quality_value, version, share, width, height, decided, other, descriptor in rows.values_list(
-            *columns, "duplicate_of_id", "descriptor"
-        ).iterator(READ):
+        for (
+            pk,
+            episode,
+            quality_value,
+            version,
+            share,
+            width,
+            height,
+            decided,
+            other,
+            preview,
+            descriptor,
+        ) in rows.values_list(*columns, "duplicate_of_id", "preview", "descriptor").iterator(READ):
             if len(descriptor) != DESCRIPTOR_SIZE:
                 continue
             if version != QUALITY_VERSION and other is not None:
@@ -190,6 +217,8 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
             pinned.append(decided)
             outdated.append(version != QUALITY_VERSION)
             descriptors += descriptor
+            if self.ctx.params.keep_poses:
+                previews.append(preview)
         numbers = np.array(ids, dtype=np.int64)
         sides = np.array(shorter_sides, np.float32)
         value = _row_worth(
@@ -204,6 +233,7 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
             np.frombuffer(pinned, dtype=np.bool_),
             value,
             worked_on,
+            previews,
         )
 
     def _log_better_copies(self, candidates: _Candidates, groups: Groups) -> None:
@@ -230,21 +260,27 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
             yield frame_id
 
     def _groups(self, candidates: _Candidates) -> Groups:
-        threshold = self.ctx.params.threshold
         if self.ctx.params.across_episodes:
-            return find_groups(candidates.descriptors, candidates.preference, threshold, pinned=candidates.pinned)
+            return self._groups_of(candidates, np.arange(len(candidates.ids)))
         representative = np.arange(len(candidates.ids))
         distance = np.zeros(len(candidates.ids), dtype=np.float32)
         for episode in np.unique(candidates.episodes):
             rows = np.flatnonzero(candidates.episodes == episode)
-            groups = find_groups(
-                candidates.descriptors[rows],
-                candidates.preference[rows],
-                threshold,
-                pinned=candidates.pinned[rows],
-            )
+            groups = self._groups_of(candidates, rows)
             representative[rows], distance[rows] = rows[groups.representative], groups.distance
         return Groups(representative, distance)
+
+    def _groups_of(self, candidates: _Candidates, rows: NDArray[np.int64]) -> Groups:
+        threshold = self.ctx.params.threshold
+        described = candidates.descriptors[rows], candidates.preference[rows]
+        if not self.ctx.params.keep_poses:
+            return find_groups(*described, threshold, pinned=candidates.pinned[rows])
+        drawings = SmallPictures([candidates.previews[row] for row in rows], threshold, self.ctx.alive)
+        groups = find_pose_groups(*described, drawings.are_same, threshold, pinned=candidates.pinned[rows])
+        self._pairs_compared += drawings.compared
+        if drawings.unreadable:
+            self.ctx.log(f"{len(drawings.unreadable):,} previews could not be read; the threshold alone decides there.")
+        return groups
 
 
 def _row_worth(

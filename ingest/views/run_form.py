@@ -13,12 +13,12 @@ from django.http import QueryDict
 from ingest.models import Collection
 from ingest.pipeline.contract import Stage
 from ingest.pipeline.registry import stages
-from ingest.pipeline.settings import KINDS, kind_of, label_of, settings_of, typed
+from ingest.pipeline.settings import KINDS, kind_of, label_of, saved_settings, settings_of, typed
 
 
 def stage_fields(stage: type[Stage[Any, Any]], collection: Collection) -> list[dict[str, Any]]:
     """For the template: one entry per setting, with the collection's default."""
-    defaults = stage.params_type(**collection.run_defaults.get(stage.name, {}))
+    defaults = stage.params_type(**saved_settings(stage, collection.run_defaults))
     fields = []
     for name, field in settings_of(stage).items():
         value = getattr(defaults, name)
