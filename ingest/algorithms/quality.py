@@ -29,7 +29,8 @@ _CONTRAST: Final = 0.25  # per doubling of contrast, so that faded pictures lose
 _LETTERING: Final = 3.0  # for the whole picture; a line of subtitles covers 0.03
 _LETTERING_MAX: Final = 0.1
 _BITS: Final = 0.06  # per doubling of the bits per picture
-_PLAIN: Final = 3.0  # levels between the darkest and the brightest cell of a picture without contrast
+_PLAIN: Final = 10.0  # levels between the darkest and the brightest cell of a picture without contrast
+_BAR: Final = 3.0  # the same for a bar, which has no noise in the brightest of many frames
 _BITS_ENOUGH: Final = 17.0  # log2: more than 131,072 bits per picture make no visible difference
 
 
@@ -159,5 +160,5 @@ def dark_bars(brightest: U8, *, full_range: bool = False) -> Bars:
 def _are_dark(brightest: U8, *, axis: int, full_range: bool) -> NDArray[np.bool_]:
     """Whether each line along `axis` is black; in full range also one of limited black without contrast."""
     low, high = np.percentile(brightest, (2, 98), axis=axis)
-    is_limited = (high - low <= _PLAIN) if full_range else np.ones(len(high), dtype=bool)
+    is_limited = (high - low <= _BAR) if full_range else np.ones(len(high), dtype=bool)
     return np.asarray(high <= np.where(is_limited, 26, 10))

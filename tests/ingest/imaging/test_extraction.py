@@ -136,6 +136,14 @@ def test_black_and_white_pictures_are_dropped_whatever_range_the_film_says(
     assert [p.reason for p in taken(path, mode=mode)[0]] == ["", "black", "", "white"]
 
 
+@pytest.mark.parametrize("levels", [("tv", "tv"), ("pc", "tv")])
+def test_the_last_trace_of_a_scene_before_black_is_black(tmp_path: Path, levels: tuple[str, str]) -> None:
+    trace = np.asarray(scene(1) // 28, np.uint8)
+    pictures = [scene(1)] * 12 + [trace] + [np.zeros_like(trace)] * 6
+    result, _ = taken(write_film(tmp_path / "film.mkv", pictures, levels=levels, options={"crf": "8"}))
+    assert [(p.count, p.reason) for p in result] == [(12, ""), (7, "black")]
+
+
 @pytest.mark.parametrize("levels", [("tv", "tv"), ("pc", "pc"), ("pc", "tv")])
 def test_a_dim_scene_is_kept_and_bars_are_found_whatever_range_the_film_says(
     tmp_path: Path, levels: tuple[str, str]
