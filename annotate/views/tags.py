@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate.actions import tag_changes
 from annotate.algorithms.query import QueryError
-from annotate.algorithms.tag_renaming import PatternError, renamed
+from annotate.algorithms.replacing import PatternError, replaced
 from annotate.queries import search, tag_table
 from annotate.views.html_rows.parts import tag_rows
 from ingest.access import MemberRequest, member_view
@@ -127,7 +127,7 @@ def _found_names(request: HttpRequest, collection: Collection) -> dict[str, str]
     replacement = request.POST.get("with", "")[:TEXT_MAX].replace(" ", "_")
     names = tag_table.tags_of(collection).values_list("name", flat=True).order_by("name")
     try:
-        found = renamed(names, find=find, replacement=replacement, is_regex=is_regex)
+        found = replaced(names, find=find, replacement=replacement, is_regex=is_regex)
     except PatternError as error:
         raise BadInput(str(error)) from error
     if not found:

@@ -1,4 +1,4 @@
-"""New names for tags: by a text inside the name, or by a regular expression with a time limit."""
+"""Find and replace in names and captions: a text, or a regular expression with a time limit."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterable
 
 import regex
 
-LIMIT_S = 2.0  # for all names together
+LIMIT_S = 2.0  # for all texts together
 
 
 class PatternError(ValueError):
     """The pattern or the replacement is no regular expression, or takes too long; the message says what and where."""
 
 
-def renamed(names: Iterable[str], *, find: str, replacement: str, is_regex: bool) -> dict[str, str]:
-    """The names that hold `find`, each with the name that comes of replacing every occurrence.
+def replaced(texts: Iterable[str], *, find: str, replacement: str, is_regex: bool) -> dict[str, str]:
+    """The texts that hold `find`, each with the one that comes of replacing every occurrence.
 
-    A regular expression is searched for anywhere in the name, in any case, and may have groups, which the replacement
-    calls \\1 or \\g<name>. Names that stay as they are are left out. Raises PatternError.
+    A regular expression is searched for anywhere in the text, in any case, and may have groups, which the replacement
+    calls \\1 or \\g<name>. Texts that stay as they are are left out. Raises PatternError.
     """
     if not is_regex:
         return {
-            name: name.replace(find, replacement) for name in names if find and find in name and find != replacement
+            text: text.replace(find, replacement) for text in texts if find and find in text and find != replacement
         }
     try:
         pattern = regex.compile(find, regex.IGNORECASE | regex.VERSION0)
@@ -30,18 +30,18 @@ def renamed(names: Iterable[str], *, find: str, replacement: str, is_regex: bool
         raise PatternError(f"This is no regular expression: {error}.") from None
     result = {}
     until = time.monotonic() + LIMIT_S
-    for name in names:
+    for text in texts:
         try:
             left = until - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            new = pattern.sub(replacement, name, timeout=left)
+            new = pattern.sub(replacement, text, timeout=left)
         except TimeoutError:
             raise PatternError(
                 f"This pattern takes longer than {LIMIT_S:.0f} seconds. Avoid nested repeats such as (a+)+."
             ) from None
         except (regex.error, IndexError) as error:
             raise PatternError(f"This replacement does not fit the pattern: {error}.") from None
-        if new != name:
-            result[name] = new
+        if new != text:
+            result[text] = new
     return result
