@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from export.views import caption_tags, downloads, faces, jobs, overview, readback, recipes
+from export.views import caption_tags, captions, downloads, faces, jobs, overview, readback, recipes
 
 C = "c/<int:collection_id>"
 
@@ -17,6 +17,10 @@ urlpatterns = [
     path(f"{C}/export/change/", recipes.export_change, name="export_change"),
     path(f"{C}/export/recipes/<int:recipe_id>.json", recipes.recipe_file, name="recipe_file"),
     path(f"{C}/frames/<int:frame_id>/caption/", recipes.frame_caption, name="frame_caption"),
+    path(f"{C}/captions/", captions.captions, name="captions"),
+    path(f"{C}/captions/preview/", captions.preview, name="captions_preview"),
+    path(f"{C}/captions/change/", captions.change, name="captions_change"),
+    path(f"{C}/captions/<int:frame_id>/", captions.write, name="captions_write"),
     path(f"{C}/exports/", jobs.exports, name="exports"),
     path(f"{C}/exports/<int:job_id>/change/", jobs.job_change, name="export_job_change"),
     path(f"{C}/exports/<int:job_id>/reread/", readback.reread, name="export_reread"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 from annotate.models import Caption
@@ -11,6 +12,7 @@ from ingest.actions.history import snapshot
 from ingest.actions.seen import author, changed
 from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput, Conflict
+from ingest.humane import count
 from ingest.models import Collection, Frame, Operation, Revision
 
 LENGTH_MAX = 4000
@@ -42,22 +44,55 @@ def write(
         current = row.text if row is not None else ""
         who = author(Revision.objects.filter(model=Caption._meta.label, frame_id=frame.pk))
         fresh = changed(seen, now={"text": current}, new={"text": words}, who=who, what="the caption", labels=LABELS)
-        if "text" not in fresh and (words or row is not None):
+        if not words and row is None:
+            raise BadInput("There is no custom caption to remove.")
+        if "text" not in fresh:
             record.operation.summary = "Caption unchanged"
-        elif not words:
-            if row is None:
-                raise BadInput("There is no custom caption to remove.")
-            record.deleted(row, frame_id=frame.pk)
-            row.delete()
-            record.operation.summary = "Custom caption removed"
-        elif row is None:
-            row = Caption.objects.create(frame=frame, text=words, by=by)
-            record.created(row, frame_id=frame.pk)
-            record.operation.summary = "Caption added"
         else:
-            before = snapshot(row, names=("text", "by_id"))
-            row.text, row.by = words, by
-            row.save()
-            record.changed(row, before=before, frame_id=frame.pk)
-            record.operation.summary = "Caption changed"
+            _set(record, frame.pk, row, words, by)
+            record.operation.summary = (
+                "Custom caption removed" if not words else "Caption added" if row is None else "Caption changed"
+            )
     return record.operation
+
+
+def write_all(
+    *, collection: Collection, texts: Mapping[int, str], stored: Mapping[int, str], by: Any, key: str = ""
+) -> Operation:
+    """Set the custom captions of several frames (`texts` by frame) as one operation.
+
+    `stored` holds the custom captions that the new texts were made from. Raises BadInput when no caption would change
+    or one cannot be stored, Conflict when a frame is gone or somebody changed one of these captions since.
+    """
+    words = {pk: words_of(text) for pk, text in texts.items()}
+    with history.operation(collection=collection, by=by, kind="captions.write_all", summary="", key=key) as record:
+        frames = Frame.objects.select_for_update().filter(collection=collection, pk__in=words).order_by("pk")
+        if len(frames.values_list("pk", flat=True)) != len(words):
+            raise Conflict("Some of these frames no longer exist. Reload the page.")
+        rows = {row.frame_id: row for row in Caption.objects.filter(frame__in=words)}
+        current = {pk: rows[pk].text if pk in rows else "" for pk in words}
+        if changed_since := sum(current[pk] != stored.get(pk, "") for pk in words):
+            raise Conflict(
+                f"{count(changed_since, 'caption')} changed in the meantime; nothing was saved. Preview again."
+            )
+        fresh = {pk: text for pk, text in words.items() if text != current[pk]}
+        if not fresh:
+            raise BadInput("No caption would change.")
+        for pk, text in fresh.items():
+            _set(record, pk, rows.get(pk), text, by)
+        record.operation.summary = f"{count(len(fresh), 'caption')} changed"
+    return record.operation
+
+
+def _set(record: history.Recorder, frame: int, row: Caption | None, words: str, by: Any) -> None:
+    """Store the caption of a frame, or remove the row where `words` is empty."""
+    if row is None:
+        record.created(Caption.objects.create(frame_id=frame, text=words, by=by), frame_id=frame)
+    elif not words:
+        record.deleted(row, frame_id=frame)
+        row.delete()
+    else:
+        before = snapshot(row, names=("text", "by_id"))
+        row.text, row.by = words, by
+        row.save()
+        record.changed(row, before=before, frame_id=frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -67,7 +68,7 @@ LEVEL_LABELS = {
 @require_safe
 def export(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The recipe and its live result. `?preset=` shows a preset, `?recipe=` a saved recipe; else the one saved last."""
-    row, recipe, broken = _opened(request, collection)
+    row, recipe, broken = opened_recipe(collection, request.GET)
     form_data = recipe_actions.form_values(row, row.params if row else {})
     context = _context(collection, recipe)
     if row is None and context["current_preset"] is not None:
@@ -138,7 +139,7 @@ def frame_caption(request: HttpRequest, collection: Collection, frame_id: int) -
     """The caption that the recipe saved last gives to one frame; for the frame's page."""
     frames = Frame.objects.select_related("episode__source")
     frame = get_object_or_404(frames, collection=collection, pk=frame_id)
-    row, recipe, _ = _opened(request, collection)
+    row, recipe, _ = opened_recipe(collection, request.GET)
     (picture,) = rows_from_database.pictures_of([frame], name_clusters=recipe.arrange.name_clusters)
     context = {"caption": caption_of(picture, recipe), "recipe": row.name if row else f"preset {DEFAULT.label}"}
     return render(request, "export/frame_caption.html", context)
@@ -156,8 +157,10 @@ def recipe_file(request: HttpRequest, collection: Collection, recipe_id: int) ->
     return response
 
 
-def _opened(request: HttpRequest, collection: Collection) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
-    recipe_id, key = request.GET.get("recipe", ""), request.GET.get("preset", "")
+def opened_recipe(collection: Collection, query: Mapping[str, str]) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
+    """The recipe or preset that a page's query names, else the one saved last or the default preset's; and what is
+    wrong with it."""
+    recipe_id, key = query.get("recipe", ""), query.get("preset", "")
     number = as_int(recipe_id)
     rows = RecipeRow.objects.filter(collection=collection)
     if key in PRESETS:

@@ -19,7 +19,9 @@ V, R, L, A = Role.VIEWER, Role.REVIEWER, Role.LEAD, Role.ADMIN
 NO = None  # the verb is not taken: 405
 # Inside of a collection: the least role that may GET, and the least that may POST.
 IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
-    "add_episodes": (L, L), "caption_change": (NO, R), "character": (V, V), "character_change": (NO, R),
+    "add_episodes": (L, L), "caption_change": (NO, R), "captions": (V, NO),
+    "captions_change": (NO, R), "captions_preview": (NO, R), "captions_write": (NO, R),
+    "character": (V, V), "character_change": (NO, R),
     "character_create": (NO, R), "character_names": (V, V), "characters": (V, V), "cluster_change": (NO, R),
     "collection_archive": (NO, A), "collection_models": (L, L), "compare": (V, V), "compare_answer": (NO, R),
     "compare_embedders": (V, L), "compare_embedders_answer": (NO, R), "collection_quality": (V, L),

@@ -67,6 +67,8 @@ OWN_KEY = {
     "here": "says the same every few seconds",
     "estimate": "reads",
     "export_preview": "reads",
+    "captions_preview": "reads",
+    "tags_preview": "reads",
     "export_faces": "asks for pictures that are kept by their content",
 }
 NO_KEY = {

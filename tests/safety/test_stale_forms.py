@@ -60,6 +60,10 @@ def tag_list(world: World) -> str:
 
 
 CASES: dict[str, Case] = {
+    "captions_write": Case(
+        "captions", {"text": "theirs"}, {"text": "mine"}, lambda w: Caption.objects.get(frame=w.frames[0]).text,
+        which=lambda form, w: "text" in form.fields,
+    ),
     "caption_change": Case(
         "frame", {"text": "theirs"}, {"text": "mine"}, lambda w: Caption.objects.get(frame=w.frames[0]).text,
         which=lambda form, w: "text" in form.fields,
@@ -131,6 +135,8 @@ NEEDS_NONE = {
     "frame_tags": "only what one adds or removes is applied, to the tags as they are now",
     "frames_change": "those on which others decided stay, see test_frames_that_another_person_decided_since_stay",
     "site_person_add": "adds", "site_account": "one of two states, refused where it is so already; or a new password",
+    "captions_preview": "changes nothing",
+    "captions_change": "refuses captions that are not those of its dry run",
     "tags_preview": "changes nothing",
     "export_tag": "removes a tag that frames have now",
     "tags_change": "replaces the tags that frames have now, and leaves those that people removed",

@@ -1,0 +1,210 @@
+"""Captions of many frames: a list to edit in place, and changes of several at once, each after a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate.actions import captions as caption_actions
+from annotate.algorithms.query import QueryError
+from annotate.algorithms.replacing import PatternError, replaced
+from annotate.models import Caption
+from annotate.queries import search
+from annotate.views.frames import COUNT_MAX, count_matches
+from annotate.views.html_rows.parts import list_query
+from export.algorithms.plan import caption_of
+from export.algorithms.presets import DEFAULT
+from export.build import rows_from_database
+from export.views.recipes import opened_recipe
+from ingest.access import member_view
+from ingest.actions.seen import fingerprint
+from ingest.errors import BadInput, Conflict
+from ingest.models import Collection, Frame, Role
+from ingest.params import as_int
+from ingest.views.once import key_of, own_key
+from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success, toast
+
+PAGE = 40
+SELECTED_MAX = 500
+EXAMPLES_MAX = 100
+TEXT_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionRow:
+    """A frame with the caption that an export writes: the custom one (`stored`), else the recipe's."""
+
+    frame: Frame
+    text: str
+    stored: str
+    by: str
+
+    @property
+    def is_custom(self) -> bool:
+        return bool(self.stored)
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What the form replaces."""
+        return {"text": self.stored}
+
+    @property
+    def picked(self) -> str:
+        """Key of the frame and a hash of its caption, for a change of several."""
+        return f"{self.frame.pk}:{fingerprint({'t': self.text}).partition(':')[2]}"
+
+
+@member_view()
+@require_safe
+def captions(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """The list, a page at a time (`after`), of the frames that match `q`."""
+    query, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
+    context: dict[str, Any] = {"section": "frames", "tab": "captions", "query": query}
+    try:
+        terms = search.terms_of(collection, query)
+        rows = search.frames(collection, terms)
+    except QueryError as error:
+        return render(request, "export/captions.html", context | {"problem": str(error)})
+    frames = list(search.after(rows, after).select_related("episode__source")[: PAGE + 1])
+    last = frames[PAGE - 1] if len(frames) > PAGE else None
+    total = count_matches(collection, rows, terms)
+    context |= {
+        "rows": _caption_rows(collection, frames[:PAGE]),
+        "list_query": list_query(query),
+        "total": total,
+        "total_more": total > COUNT_MAX,
+        "count_max": COUNT_MAX,
+        "after": after,
+        "next": f"{last.episode_id}.{last.index}" if last else "",
+        "recipe": _recipe_words(collection),
+    }
+    return render(request, "export/captions.html", context)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def write(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """Set one custom caption; an empty text gives the recipe's back."""
+    frame = get_object_or_404(Frame.objects.select_related("episode__source"), collection=collection, pk=frame_id)
+    text, summary = request.POST.get("text", ""), "The recipe's caption is used"
+    is_change = bool(caption_actions.words_of(text)) or Caption.objects.filter(frame=frame).exists()
+    if is_change:
+        done = caption_actions.write(
+            collection=collection, frame=frame, text=text, by=request.user, seen=seen(request), key=key_of(request)
+        )
+        summary = done.summary
+    if not is_partial(request):
+        return success(request, summary, to=_back(request, collection), undo=is_change)
+    (row,) = _caption_rows(collection, [frame])
+    response = render(request, "export/caption_form.html", {"collection": collection, "row": row})
+    return toast(response, summary, undo=is_change)
+
+
+@own_key
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def preview(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """What a change of the selected captions would do, with the button that does it."""
+    rows, new_texts = _planned(request, collection)
+    changes = [(row, new_texts[row.frame.pk]) for row in rows if row.frame.pk in new_texts]
+    context = {
+        "section": "frames",
+        "changes": changes[:EXAMPLES_MAX],
+        "more": max(0, len(changes) - EXAMPLES_MAX),
+        "n": len(changes),
+        "unchanged": len(rows) - len(changes),
+        "picked": [row.picked for row, _ in changes],
+        "fields": [(name, request.POST.get(name, "")) for name in ("act", "text", "find", "with", "regex", "q")],
+        "list_query": list_query(request.POST.get("q", "")),
+    }
+    return render(request, "export/captions_preview.html", context)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def change(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Do what the dry run showed, where the captions are still those that it showed."""
+    rows, new_texts = _planned(request, collection)
+    hashes = dict(text.partition(":")[::2] for text in request.POST.getlist("frame"))
+    if any(row.picked.partition(":")[2] != hashes[str(row.frame.pk)] for row in rows):
+        raise Conflict("Some of these captions changed in the meantime; nothing was saved. Preview again.")
+    done = caption_actions.write_all(
+        collection=collection,
+        texts=new_texts,
+        stored={row.frame.pk: row.stored for row in rows},
+        by=request.user,
+        key=key_of(request),
+    )
+    to = reverse("captions", args=[collection.pk]) + list_query(request.POST.get("q", ""))
+    return success(request, done.summary, to=to, undo=True)
+
+
+def _planned(request: HttpRequest, collection: Collection) -> tuple[list[CaptionRow], dict[int, str]]:
+    """The selected captions, and the new text of each that would change. BadInput where the form lacks something."""
+    picked = request.POST.getlist("frame")
+    keys = {key for text in picked if (key := as_int(text.partition(":")[0])) is not None}
+    if not keys:
+        raise BadInput("Select the captions first.")
+    if len(keys) > SELECTED_MAX:
+        raise BadInput(f"At most {SELECTED_MAX} captions can be changed at once.")
+    frames = Frame.objects.filter(collection=collection, pk__in=keys).select_related("episode__source")
+    rows = _caption_rows(collection, list(frames))
+    new_texts = _new_texts(request, rows)
+    if not new_texts:
+        raise BadInput("No selected caption would change.")
+    return rows, new_texts
+
+
+def _new_texts(request: HttpRequest, rows: Sequence[CaptionRow]) -> dict[int, str]:
+    action = request.POST.get("act", "")
+    if action in ("prepend", "append"):
+        text = request.POST.get("text", "")[:TEXT_MAX]
+        if not text.strip():
+            raise BadInput("Type the text first.")
+        texts = {row.frame.pk: text + row.text if action == "prepend" else row.text + text for row in rows}
+    elif action == "replace":
+        find = request.POST.get("find", "")[:TEXT_MAX]
+        if not find:
+            raise BadInput("Type what to find.")
+        replacement, is_regex = request.POST.get("with", "")[:TEXT_MAX], bool(request.POST.get("regex"))
+        try:
+            new = replaced((row.text for row in rows), find=find, replacement=replacement, is_regex=is_regex)
+        except PatternError as error:
+            raise BadInput(str(error)) from error
+        texts = {row.frame.pk: new[row.text] for row in rows if row.text in new}
+    else:
+        raise BadInput("Choose what to do with the captions.")
+    clean = {pk: caption_actions.words_of(text) for pk, text in texts.items()}
+    return {row.frame.pk: clean[row.frame.pk] for row in rows if clean.get(row.frame.pk, row.text) != row.text}
+
+
+def _caption_rows(collection: Collection, frames: Sequence[Frame]) -> list[CaptionRow]:
+    """The captions of frames (with `episode__source` selected) by the recipe saved last. Few queries for all."""
+    _, recipe, _ = opened_recipe(collection, {})
+    pictures = rows_from_database.pictures_of(frames, name_clusters=recipe.arrange.name_clusters)
+    custom = {row.frame_id: row for row in Caption.objects.filter(frame__in=frames).select_related("by")}
+    rows = []
+    for frame, picture in zip(frames, pictures, strict=True):
+        own = custom.get(frame.pk)
+        by = "" if own is None else own.by.get_username() if own.by else "a person"
+        rows.append(CaptionRow(frame, caption_of(picture, recipe), own.text if own else "", by))
+    return rows
+
+
+def _recipe_words(collection: Collection) -> str:
+    row, _, _ = opened_recipe(collection, {})
+    return f"the recipe “{row.name}”" if row else f"the preset “{DEFAULT.label}”"
+
+
+def _back(request: HttpRequest, collection: Collection) -> str:
+    page, origin = reverse("captions", args=[collection.pk]), came_from(request)
+    return origin if origin.partition("?")[0] == page else page
