@@ -20,6 +20,7 @@ from ingest import humane
 from ingest.access import MemberRequest, member_view
 from ingest.humane import percent_of
 from ingest.models import FINISHED, Collection, Episode, Operation, RunState
+from ingest.models.run import number_newest
 from ingest.pipeline import progress
 from ingest.stamp import cached, stamp
 from ingest.views.html_rows import dots
@@ -49,6 +50,7 @@ def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
     cache_stamp = stamp(collection)
     counts = _counts(collection, cache_stamp)
     latest = list(collection.runs.select_related("created_by")[:RUNS_MAX])
+    number_newest(latest)
     lanes = progress.summaries(latest)
     runs = [{"run": run, "dots": dots((lane.label, lane.state) for lane in lanes[run.pk])} for run in latest]
     job = ExportJob.objects.filter(collection=collection, state=RunState.DONE).defer("params").first()
@@ -144,7 +146,7 @@ def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None,
         text = "Add a video or a folder of pictures."
         _add(steps, "Add episodes", text, "add_episodes", collection.pk)
     if running is not None:
-        _add(steps, f"Watch run {running.pk}", "", "run", collection.pk, running.pk)
+        _add(steps, f"Watch run {running.number}", "", "run", collection.pk, running.pk)
         steps[-1] |= {"run": running, "lane": progress.current_of([running])[running.pk]}
     elif counts["unread"] and lead:
         text = f"{counts['unread']:,} of {counts['episodes']:,} episodes have no frames yet."

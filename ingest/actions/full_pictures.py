@@ -89,7 +89,7 @@ def restore_later(
         return f"{done.summary}.", None
     pictures = "full picture is" if number == 1 else "full pictures are"
     words = f"{done.summary}. {number:,} {pictures} decoded from the films again"
-    words += f" by run {run.pk}" if run else " after the current run"
+    words += f" by run {run.number}" if run else " after the current run"
     return f"{words}; until then there are previews, and exports leave them out.", run
 
 

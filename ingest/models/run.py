@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db import models
+from django.utils.functional import cached_property
 
 from ingest.models.claimed import FINISHED, Claimed, RunState
 from ingest.models.collection import Collection
@@ -34,9 +37,20 @@ class PipelineRun(models.Model):
             models.Index(fields=("collection", "served_at"), name="run_served"),
         )
 
+    @cached_property
+    def number(self) -> int:
+        """The how-manieth of its collection: what pages call it. One query, unless `number_newest` has set it."""
+        return type(self).objects.filter(collection_id=self.collection_id, pk__lte=self.pk).count()
+
     @property
     def finished(self) -> bool:
         return self.state in FINISHED
+
+
+def number_newest(rows: Sequence[PipelineRun]) -> None:
+    """Set the numbers of a collection's newest runs, the newest first and none left out, by one query."""
+    for index, row in enumerate(rows):
+        row.number = rows[0].number - index
 
 
 class StageRun(Claimed):

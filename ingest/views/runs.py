@@ -20,6 +20,7 @@ from ingest.actions import runs as actions
 from ingest.actions.collections import keep_run_settings, run_settings
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, SkippedInput, StageRun
+from ingest.models.run import number_newest
 from ingest.params import as_ints
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
@@ -36,6 +37,7 @@ OPEN_ROWS_MAX = 4  # a stage over more episodes shows its rows one stage at a ti
 def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The list of runs, newest first, with a progress bar each."""
     rows = list(collection.runs.select_related("created_by")[:PAGE])
+    number_newest(rows)
     summaries = progress.summaries(rows)
     entries = [
         {
@@ -146,7 +148,7 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
         if "keep" in request.POST:
             keep_run_settings(collection=collection, params=row.params, by=request.user, seen=seen(request))
     call_workers()
-    text = f"Run {row.pk} started on {humane.count(len(chosen), 'episode')}."
+    text = f"Run {row.number} started on {humane.count(len(chosen), 'episode')}."
     return success(request, text, to=reverse("run", args=[collection.pk, row.pk]))
 
 

@@ -74,7 +74,7 @@ def test_more_frames_than_a_page_can_wait_for_are_kept_at_once_and_a_run_writes_
     words = message_of(restore(as_alice, many))
     many.refresh_from_db()
     run = PipelineRun.objects.latest("pk")
-    assert f"1 frame restored. 1 full picture is decoded from the films again by run {run.pk}" in words
+    assert f"1 frame restored. 1 full picture is decoded from the films again by run {run.number}" in words
     assert (many.state, many.file) == (FrameState.KEPT, "")
     assert [row.stage for row in run.stages.all()] == ["pictures"]
     assert run.created_by is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from ingest.models import Collection, Episode, PipelineRun, Source, StageRun
@@ -94,12 +95,24 @@ def test_a_run_weighs_its_stages_by_their_time_and_its_title_follows(as_bob: Cli
     response = as_bob.get(address)
     percent = response.context["outlook"].percent
     assert 40 < percent < 50  # reading the film is nearly all of it
-    assert f"<title>{percent} % · Run {run.pk}" in html_of(response)
+    assert f"<title>{percent} % · Run {run.number}" in html_of(response)
     assert "left" in html_of(response)
     poll = html_of(as_bob.get(address, HTTP_HX_REQUEST="true", HTTP_HX_TARGET="lanes"))
-    assert poll.lstrip().startswith(f"<title>{percent} % · Run {run.pk}")
+    assert poll.lstrip().startswith(f"<title>{percent} % · Run {run.number}")
     StageRun.objects.update(state="done", done=100)
     PipelineRun.objects.filter(pk=run.pk).update(state="done")
     page = html_of(as_bob.get(address))
-    assert f"<title>Done · Run {run.pk}" in page
+    assert f"<title>Done · Run {run.number}" in page
     assert "100 %" in page
+
+
+def test_runs_are_counted_within_their_collection(as_alice: Client, collection: Collection, alice: User) -> None:
+    other = Collection.objects.create(name="Another")
+    for place in (other, other, collection, other, collection):
+        PipelineRun.objects.create(collection=place, created_by=alice, code_version="1", state="done")
+    page = html_of(as_alice.get(f"/c/{collection.pk}/runs/"))
+    newest, oldest = collection.runs.all()
+    assert page.index(">Run 2</a>") < page.index(">Run 1</a>")
+    assert "Run 3" not in page
+    assert "<h1>Run 1</h1>" in html_of(as_alice.get(f"/c/{collection.pk}/runs/{oldest.pk}/"))
+    assert "<h1>Run 2</h1>" in html_of(as_alice.get(f"/c/{collection.pk}/runs/{newest.pk}/"))
