@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
@@ -94,7 +95,7 @@ def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
     episodes = collection.episodes.labels()
     return [
         menu("state", "State", [("kept", "kept"), ("dropped", "dropped"), ("all", "kept and dropped")]),
-        menu("reason", "Dropped because", [(value, str(label)) for value, label in DropReason.choices]),
+        menu("reason", "Why dropped", [(value, str(label)) for value, label in DropReason.choices]),
         menu("episode", "Episode", [(str(pk), label) for pk, label in episodes.items()]),
         menu("character", "Character", [("unnamed", "an unnamed face")] + [(name, name) for name in people]),
         menu("faces", "Faces", [("0", "none"), ("1", "one"), ("2", "two"), (">=3", "three or more")]),
@@ -151,12 +152,25 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if is_partial(request) and not request.POST.get("all"):
         page = tiles.read(frame.pk for frame in chosen)
         html = tiles.html(page, bases(collection), query=request.POST.get("q", ""), swapped=True)
-        return toast(HttpResponse(html), done.summary, undo=True)
+        return toast(HttpResponse(html + _new_count(request, collection)), done.summary, undo=True)
     return _much_done(request, done.summary, to=to)
 
 
 def _back(request: HttpRequest, collection: Collection) -> str:
     return reverse("frames", args=[collection.pk]) + "?" + urlencode({"q": request.POST.get("q", "")})
+
+
+def _new_count(request: HttpRequest, collection: Collection) -> str:
+    """The count of the page's head again, since a frame may have left the filter; "" where the form has no filter."""
+    if "q" not in request.POST or request.POST.get("back") == "frame":
+        return ""
+    try:
+        terms = search.terms_of(collection, request.POST["q"])
+        total = count_matches(collection, search.frames(collection, terms), terms)
+    except QueryError:
+        return ""
+    context = {"total": total, "count_max": COUNT_MAX, "swapped": True}
+    return render_to_string("annotate/frames.html#count", context)
 
 
 def _much_done(request: HttpRequest, words: str, *, to: str) -> HttpResponse:

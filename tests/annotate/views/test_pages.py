@@ -239,6 +239,15 @@ def test_dropping_all_in_a_filter_drops_just_those(show: Show, as_bob: Client) -
     assert list(Frame.objects.filter(state="dropped", reason="person").values_list("index", flat=True)) == [0]
 
 
+def test_the_count_of_the_head_follows_what_is_dropped(show: Show, as_bob: Client) -> None:
+    total = show.collection.frames.filter(state="kept").count()
+    page = html_of(as_bob.get(url("frames", show)))
+    assert f"{total} frames" in " ".join(page.split())
+    data = {"act": "drop", "frame": [show.frames[0].pk, show.frames[1].pk], "q": ""}
+    text = " ".join(html_of(as_bob.post(url("frames_change", show), data, headers=HTMX)).split())
+    assert f'id="frame-count" hx-swap-oob="true">{total - 2} frames' in text.replace("> ", ">")
+
+
 def test_a_stale_tab_cannot_rename_or_merge(show: Show, as_bob: Client, as_alice: Client) -> None:
     address = url("character_change", show, show.hinata.pk)
     version = show.hinata.version
