@@ -10,8 +10,10 @@ export class UploadRow {
     this.message = this.node.querySelector("[data-words]");
     this.retryButton = this.node.querySelector("[data-again]");
     this.stopButton = this.node.querySelector("[data-stop]");
+    this.dismissButton = this.node.querySelector("[data-dismiss]");
     this.node.querySelector("[data-name]").textContent = name;
     this.stopButton.addEventListener("click", () => this.abort.abort());
+    this.dismissButton.addEventListener("click", () => this.node.remove());
     this.retryButton.addEventListener("click", () => {
       this.begin();
       onRetry();
@@ -28,12 +30,14 @@ export class UploadRow {
     });
     this.stopButton.hidden = false;
     this.retryButton.hidden = true;
+    this.dismissButton.hidden = true;
     this.bar.hidden = false;
   }
 
   end({ canRetry }) {
     this.stopButton.hidden = true;
     this.retryButton.hidden = !canRetry;
+    this.dismissButton.hidden = false;
     this.bar.hidden = true;
   }
 
