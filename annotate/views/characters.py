@@ -83,6 +83,8 @@ def characters(request: MemberRequest, collection: Collection) -> HttpResponse:
     context = {
         "section": "characters",
         "people": people,
+        "faces": sum(person.n for person in people),
+        "by_person": sum(person.person for person in people),
         "cards": cards(people, files=places["files"], characters=places["character_base"]),
     }
     return render(request, "annotate/characters.html", context)

@@ -39,6 +39,8 @@ def compare(request: MemberRequest, collection: Collection) -> HttpResponse:
     first = as_int(request.GET.get("first"))
     pair = _pair(candidates, first, first if people else as_int(request.GET.get("second")))
     context: dict[str, Any] = {"section": "runs", "candidates": candidates, "pair": pair, "people": people}
+    if pair is not None:
+        context["is_alone"] = sum(candidate.task == pair[0].task for candidate in candidates) == 1
     if pair is not None and people:
         context["rows"] = _against_people(collection, get_object_or_404(ModelVersion, pk=pair[0].version))
     elif pair is not None and pair[0].version != pair[1].version:

@@ -39,7 +39,7 @@ function showThreshold() {
     crop.classList.toggle("under", isUnder);
     if (isUnder) under += 1;
   }
-  document.querySelector("[data-under]").textContent = `(${under} on this page)`;
+  document.querySelector("[data-under]").textContent = `${under} on this page`;
 }
 
 // Once the browser has put back what was chosen.

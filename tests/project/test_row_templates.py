@@ -41,10 +41,10 @@ def test_a_dataset_tells_its_counts() -> None:
     counters = {"pictures": 1234, "folders": 3, "epoch": 5000.4, "upscaled": {"1": 7, "2": 1200}}
     text = result_line(**counters, left_out={"too small": 12}, captions_by_person=1, warnings=2)
     assert (
-        "1,234 pictures in 3 folders · an epoch of 5,000 · 12 left out · 7 upscaled in 1 pass "
+        "1,234 pictures in 3 folders · an epoch of 5,000 · 7 upscaled in 1 pass "
         "· 1,200 upscaled in 2 passes · 1 caption by a person set · import folder changes" in text
     )
-    assert text.endswith("2 warnings, left out odd odd 12 · too small")
+    assert text.endswith("2 warnings, 12 pictures left out odd odd 12 · too small")
 
 
 def test_a_dataset_of_an_older_version_tells_what_it_has() -> None:
@@ -53,7 +53,7 @@ def test_a_dataset_of_an_older_version_tells_what_it_has() -> None:
     assert "warning" not in text
     assert "left out" not in text
     assert result_line(warnings=1).endswith("1 warning odd")
-    assert result_line(left_out={"blurred": 1}).endswith("left out 1 · blurred")
+    assert result_line(left_out={"blurred": 1}).endswith("1 picture left out 1 · blurred")
 
 
 def test_an_episode_tells_what_kind_of_pictures_it_has() -> None:

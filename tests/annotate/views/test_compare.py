@@ -179,7 +179,9 @@ def test_without_answers_with_one_model_and_without_common_frames_the_page_says_
     address = reverse("compare", args=[show.collection.pk])
     assert "No model answers yet" in html_of(as_bob.get(address))
     tagger("one", show.frames[:1], [[0.9, 0, 0]])
-    assert "Answers of only one model" in html_of(as_bob.get(address))
+    page = html_of(as_bob.get(address))
+    assert "Answers of only one model" in page
+    assert '<option value="" selected>Choose…' in page
     tagger("two", show.frames[1:2], [[0.9, 0, 0]])
     assert "no frames in common" in html_of(as_bob.get(address))
 

@@ -218,7 +218,7 @@ def test_a_person_starts_an_export_sees_it_and_deletes_it_without_any_script(
     export_job.execute(job.pk)
     page = html_of(as_alice.get(url("exports", show)))
     assert "Evening set" in page
-    assert "4 left out" in page
+    assert "4 pictures left out" in page
 
     path = url("export_job_change", show, job.pk)
     as_alice.post(path, {"delete": "1"})
