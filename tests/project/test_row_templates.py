@@ -29,7 +29,8 @@ def dataset(**counters: Any) -> dict[str, Any]:
         folder="set", warnings=warnings, counters=counters, get_state_display=lambda: "done",
     )  # fmt: skip
     left_out = sum(counters.get("left_out", {}).values())
-    return {"job": job, "phase": "", "percent": 100, "finished": True, "left_out": left_out, "gone": False}
+    row = {"job": job, "phase": "", "percent": 100, "finished": True, "left_out": left_out, "gone": False}
+    return row | {"folder": job.folder}
 
 
 def result_line(**counters: Any) -> str:
