@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from annotate.algorithms.colour_names import EYES, HAIR
+from annotate.algorithms.colour_vote import winners
 from annotate.algorithms.computed_tags import computed_tags
 from annotate.algorithms.face_colours import FaceColours, Named, face_colours
 from annotate.algorithms.face_features import Box
@@ -127,12 +128,22 @@ def measure(seeds: list[int]) -> tuple[Counts, Counter[str], float]:
         count(counts["real: " + label["part"], "eyes"], colours.eyes, label["eyes"])
         colour_range("real", picture)
     detector = BuiltinFaces(threads=1, device=CPU)
+    drawn = []
     for seed in seeds:
-        for tags, _, picture, box in drawn_faces(seed, detector):
-            colours = timed(picture, box)
-            count(counts["drawn", "hair"], colours.hair, [name for name in HAIR.names if f"{name}_hair" in tags])
-            count(counts["drawn", "eyes"], colours.eyes, [name for name in EYES.names if f"{name}_eyes" in tags])
+        for tags, who, picture, box in drawn_faces(seed, detector):
+            drawn.append((tags, who, timed(picture, box)))
             colour_range("drawn", picture)
+    for kind, names in (("hair", HAIR.names), ("eyes", EYES.names)):
+        votes: dict[Hashable, list[Named]] = defaultdict(list)
+        for _, who, colours in drawn:
+            if (named := getattr(colours, kind)) is not None:
+                votes[who].append(named)
+        voted = winners(votes)
+        for tags, who, colours in drawn:
+            true = [name for name in names if f"{name}_{kind}" in tags]
+            named = getattr(colours, kind)
+            count(counts["drawn: each face", kind], named, true)
+            count(counts["drawn: after the vote", kind], named and voted.get(who, named), true)
     return counts, colourless, 1000 * spent / max(faces, 1)
 
 

@@ -12,9 +12,19 @@ from annotate.actions import tags as tag_acts
 from annotate.algorithms.query import parse
 from annotate.backends.model_files import registry
 from annotate.chosen_models.choices import choose
-from annotate.models import Face, FrameTag, ModelAnswer, ModelVersion, Tag, TagAlias, TagCategory
+from annotate.models import (
+    Character,
+    Face,
+    FrameTag,
+    ModelAnswer,
+    ModelVersion,
+    NamedBy,
+    Tag,
+    TagAlias,
+    TagCategory,
+)
 from annotate.queries import search
-from annotate.tagging import effective, stored_scores
+from annotate.tagging import colour_votes, effective, stored_scores
 from ingest.actions import runs
 from ingest.models import Frame, RunState, SideFile
 from tests.annotate.people import ANNA, BETH
@@ -315,3 +325,19 @@ def test_a_stored_answer_that_cannot_be_read_is_reported_and_the_rest_is_tagged(
     assert "frame 0 was not tagged: a stored answer cannot be read" in stage.log
     assert stage.counters["frames"] == 1
     assert "indoors" in said(first)  # as it was
+
+
+def test_the_faces_of_a_character_vote_at_the_end_of_the_stage_that_names_faces(make_episode, run, collection):
+    episode = make_episode([[ANNA]] * 4)
+    run(episode, "tag")
+    odd = Frame.objects.order_by("index").last()
+    assert odd.measures[colour_votes.COLOURS][0][0] == "blonde"
+    odd.measures[colour_votes.COLOURS] = [["grey", 0.9, "", 0]]
+    odd.save()
+    grey, _ = Tag.objects.get_or_create(name="grey_hair")
+    FrameTag.objects.filter(frame=odd, tag__name="blonde_hair").update(tag=grey)
+    anna = Character.objects.create(collection=collection, name="Anna")
+    Face.objects.update(character=anna, named_by=NamedBy.PERSON)
+    run(episode, "embed", "identify")
+    assert "blonde_hair" in said(odd)
+    assert "grey_hair" not in said(odd)
