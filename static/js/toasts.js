@@ -6,6 +6,7 @@ const MAX_SHOWN = 3;
 const container = () => document.getElementById("toasts");
 
 export function showToast({ text, error = false, undo = false }) {
+  if (error) removeError(text); // the same again takes its place
   const toast = document.createElement("div");
   toast.className = error ? "toast error" : "toast";
   if (error) toast.setAttribute("role", "alert");
@@ -23,6 +24,12 @@ export function showToast({ text, error = false, undo = false }) {
   while (container().children.length >= MAX_SHOWN) container().firstElementChild.remove();
   container().append(toast);
   if (!error) fade(toast); // errors stay until read
+}
+
+function removeError(text) {
+  for (const toast of container().querySelectorAll(".toast.error")) {
+    if (toast.querySelector("span").textContent === text) toast.remove();
+  }
 }
 
 function fade(toast) {
@@ -52,11 +59,11 @@ function showResponseError({ detail: { xhr } }) {
   showToast({ error: true, text });
 }
 
-// What is kept in this browser is offered again; see unsent.js.
 function showSendError({ detail }) {
-  if (detail.requestConfig.komaFingerprint && document.body.dataset.user) return;
-  const text =
-    "The server cannot be reached; nothing was sent. Check the connection and try again.";
+  const isKept = detail.requestConfig.komaFingerprint && document.body.dataset.user; // by unsent.js
+  const text = isKept
+    ? "The server cannot be reached; what was not sent is kept."
+    : "The server cannot be reached; nothing was sent. Check the connection and try again.";
   showToast({ error: true, text });
 }
 
