@@ -82,6 +82,7 @@ def export(visitor: Visitor, to: Path, *, of: str) -> tuple[DataSet, dict[str, f
     page = visitor.page
     visitor.rail("Export")
     page.locator("#advanced > summary").click()
+    page.get_by_label("Maximum multiplier").fill("100")  # as the formula below has it
     before = chart(page)
     page.get_by_label("Minimum images per combination").fill("1")
     page.locator("#result .tree", has_text=of).wait_for()
