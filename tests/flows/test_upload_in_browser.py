@@ -140,6 +140,8 @@ def test_a_single_picture_is_taken_as_it_is_and_has_a_title(
     page.reload()
     page.set_input_files("[name=files]", path)
     page.wait_for_selector("text=is already in this collection, as Shrine maiden")
+    page.locator(".upload").get_by_role("button", name="Dismiss").click()
+    assert page.locator(".upload").count() == 0
 
 
 def test_pictures_chosen_together_are_one_group_known_when_it_comes_again(
