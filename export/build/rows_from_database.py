@@ -128,12 +128,9 @@ class _Facts:
 
 def _facts_of(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bool) -> _Facts:
     """Without `tags` only what folders depend on. `of_files`: those of the frames that came as pictures."""
+    tags_by_frame, weak = _tags(keys, every=tags)
     by_frame = _Facts(
-        _faces(keys, name_clusters=name_clusters),
-        _characters(keys),
-        _tags(keys, every=tags),
-        _weak_tags(keys) if tags else {},
-        _passes(of_files),
+        _faces(keys, name_clusters=name_clusters), _characters(keys), tags_by_frame, weak, _passes(of_files)
     )
     if tags:
         by_frame.captions, by_frame.models, by_frame.proses = (
@@ -236,28 +233,29 @@ def _names_like_clusters(keys: list[int]) -> set[str]:
     return set(rows.values_list("name", flat=True))
 
 
-def _tags(keys: list[int], *, every: bool) -> dict[int, list[tuple[str, float, int]]]:
+def _tags(keys: list[int], *, every: bool) -> tuple[dict[int, list[tuple[str, float, int]]], dict[int, set[str]]]:
+    """Return the tags of frames, and which are computed, have a low score and were confirmed by no person."""
     rows = FrameTag.objects.filter(frame_id__in=keys, state=TagState.YES)
     if every:
         rows = rows.order_by("frame_id", "-score", "tag__name")
     else:
         rows = rows.filter(tag__name__in=_PEOPLE_TAGS)
     tags_by_frame: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
-    for frame_id, name, score, category in rows.values_list("frame_id", "tag__name", "score", "tag__category"):
-        tags_by_frame[frame_id].append((name, score, category))
-    return tags_by_frame
-
-
-def _weak_tags(keys: list[int]) -> dict[int, set[str]]:
-    """Return the computed tags of frames that have a low score and that no person confirmed."""
-    rows = FrameTag.objects.filter(
-        frame_id__in=keys, state=TagState.YES, by_person=False, score__lt=WEAK_BELOW,
-        model_version__task=COMPUTED.task, model_version__name=COMPUTED.name,
-    )  # fmt: skip
     weak: dict[int, set[str]] = defaultdict(set)
-    for frame_id, name in rows.values_list("frame_id", "tag__name"):
-        weak[frame_id].add(name)
-    return weak
+    columns = (
+        "frame_id",
+        "tag__name",
+        "score",
+        "tag__category",
+        "by_person",
+        "model_version__task",
+        "model_version__name",
+    )
+    for frame_id, name, score, category, by_person, *model in rows.values_list(*columns):
+        tags_by_frame[frame_id].append((name, score, category))
+        if score < WEAK_BELOW and not by_person and model == [COMPUTED.task, COMPUTED.name]:
+            weak[frame_id].add(name)
+    return tags_by_frame, weak
 
 
 def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:
