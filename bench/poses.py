@@ -2,8 +2,9 @@
 
 python -m bench.poses [--seeds 20 7 11] [--sheet FOLDER]
 
-Poses are those of the script: arms and views of people in one framing. Views less than 16 degrees apart count as one
-pose, as does a camera that moves over one drawing. `--sheet` also draws contact sheets of what is kept by both rules.
+Poses are those of the script: arms and views of people in one framing. Views are rounded to steps of 24 degrees and
+count as one pose within a step, as does a camera that moves over one drawing. `--sheet` also draws contact sheets of
+what is kept by both rules.
 """
 
 from __future__ import annotations

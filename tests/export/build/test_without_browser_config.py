@@ -220,7 +220,7 @@ def test_every_mistake_of_a_config_is_reported_at_once_with_its_place() -> None:
     text = "\n".join(error.value.errors)
     for words in (
         "colour: no such entry", "collection: a text", "defaults: Season 'two'", "inputs 1: its path is missing",
-        "inputs 2.exportable: true or false", "inputs 3: An episode has no field", "'taste' is no task",
+        "inputs 2.exportable: true or false", "inputs 3: An episode has no field", "'taste' is not a task",
         "'best' is not a kind of list", "no stage 'dance'", "run.speed: no such entry", "'high' is not a number",
         "there is no setting 'colour'", "recipe: caption.colour",
     ):  # fmt: skip
