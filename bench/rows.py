@@ -74,6 +74,7 @@ def _person(n: int) -> SimpleNamespace:
         portrait=f"ab/{n:064x}.webp",
         n=30 * n,
         person=7 * n,
+        by_model=23 * n,
         spark="",
     )
 

@@ -11,6 +11,7 @@ import pgserver
 
 # Nothing here has to survive a power cut, and no statement waits for a disk.
 VOLATILE = ("fsync", "synchronous_commit", "full_page_writes")
+CONNECTIONS = 300  # each test process opens dozens where many people act at once
 
 
 def main() -> int:
@@ -20,7 +21,8 @@ def main() -> int:
         try:
             for setting in VOLATILE:
                 server.psql(f"ALTER SYSTEM SET {setting} = off;")
-            server.psql("SELECT pg_reload_conf();")
+            server.psql(f"ALTER SYSTEM SET max_connections = {CONNECTIONS};")
+            pgserver.pg_ctl(["-w", "restart"], pgdata=server.pgdata, user=server.system_user)
             environment = os.environ | {"KOMA_TEST_DATABASE_URL": server.get_uri()}
             return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
         finally:

@@ -53,6 +53,11 @@ class Card:
     portrait: str = ""
     spark: str = ""
 
+    @property
+    def by_model(self) -> int:
+        """Faces that a model named."""
+        return self.n - self.person
+
 
 @member_view()
 def characters(request: MemberRequest, collection: Collection) -> HttpResponse:

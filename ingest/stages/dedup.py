@@ -16,7 +16,7 @@ from ingest.algorithms.descriptors import DESCRIPTOR_SIZE, DESCRIPTOR_VERSION
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD, Groups, find_groups
 from ingest.algorithms.pose_groups import find_pose_groups
 from ingest.algorithms.quality import QUALITY_VERSION
-from ingest.models import DropReason, Frame, FrameState, Revision, SourceKind
+from ingest.models import DropReason, Episode, Frame, FrameState, Revision, SourceKind
 from ingest.pipeline.contract import Stage
 from ingest.stages import measuring
 from ingest.stages.measuring import Measured, Outdated
@@ -275,7 +275,13 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         described = candidates.descriptors[rows], candidates.preference[rows]
         if not self.ctx.params.keep_poses:
             return find_groups(*described, threshold, pinned=candidates.pinned[rows])
-        drawings = SmallPictures([candidates.previews[row] for row in rows], threshold, self.ctx.alive)
+        films = Episode.objects.filter(collection=self.ctx.collection, source__kind=SourceKind.VIDEO)
+        drawings = SmallPictures(
+            [candidates.previews[row] for row in rows],
+            np.isin(candidates.episodes[rows], np.fromiter(films.values_list("pk", flat=True), dtype=np.int64)),
+            threshold,
+            self.ctx.alive,
+        )
         groups = find_pose_groups(*described, drawings.are_same, threshold, pinned=candidates.pinned[rows])
         self._pairs_compared += drawings.compared
         if drawings.unreadable:

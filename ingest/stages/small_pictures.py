@@ -27,10 +27,15 @@ _ROUNDING = 1e-6  # of cosines that were distances before
 class SmallPictures:
     """The previews of rows, read when they are compared; the latest are kept in memory.
 
+    `films`, bool[N]: which rows are of films. Only a film's camera moves over one drawing, so other pictures are the
+    same within the threshold alone.
     `compared` counts pairs; `unreadable` holds the rows whose previews could not be read.
     """
 
-    def __init__(self, previews: Sequence[str], threshold: float, alive: Callable[[], None]) -> None:
+    def __init__(
+        self, previews: Sequence[str], films: NDArray[np.bool_], threshold: float, alive: Callable[[], None]
+    ) -> None:
+        self._films = films
         self.compared = 0
         self.unreadable: set[int] = set()
         self._previews, self._threshold, self._alive = previews, np.float32(threshold), alive
@@ -43,6 +48,7 @@ class SmallPictures:
         """
         same = similarity >= self._threshold - np.float32(_ROUNDING)
         order = np.lexsort((rows, others))
+        order = order[(same | (self._films[rows] & self._films[others]))[order]]
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, len(order), PAIRS):
                 self._alive()

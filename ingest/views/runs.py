@@ -20,7 +20,7 @@ from ingest.actions import runs as actions
 from ingest.actions.collections import keep_run_settings, run_settings
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, SkippedInput, StageRun
-from ingest.models.run import number_newest
+from ingest.models.run import number_newest, numbered
 from ingest.params import as_ints
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
@@ -56,7 +56,7 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
 
     `?lane=` shows the rows of a stage over many episodes.
     """
-    row = get_object_or_404(collection.runs.select_related("created_by"), pk=run_id)
+    row = get_object_or_404(numbered(collection.runs.select_related("created_by")), pk=run_id)
     run_lanes = progress.lanes(row, opened=request.GET.get("lane", ""), few_max=OPEN_ROWS_MAX)
     shown_stages = [stage for lane in run_lanes for stage in lane.rows or ()]
     logs = dict(row.stages.filter(pk__in=[stage.pk for stage in shown_stages]).order_by().values_list("pk", "log"))

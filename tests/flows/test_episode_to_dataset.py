@@ -70,10 +70,6 @@ def correct_a_frame(visitor: Visitor, name: str) -> None:
     page.locator("#labels [data-face-row]").nth(before).wait_for()
 
 
-def chart(page: Any) -> str:
-    return str(page.locator("#result .mix").inner_html())
-
-
 def export(visitor: Visitor, to: Path, *, of: str) -> tuple[DataSet, dict[str, float]]:
     """Set the recipe, weigh the first folder by a slider that the chart follows, create the dataset, download.
 
@@ -82,11 +78,10 @@ def export(visitor: Visitor, to: Path, *, of: str) -> tuple[DataSet, dict[str, f
     page = visitor.page
     visitor.rail("Export")
     page.locator("#advanced > summary").click()
-    page.get_by_label("Maximum multiplier").fill("100")  # as the formula below has it
-    before = chart(page)
-    page.get_by_label("Minimum images per combination").fill("1")
+    for label, value in (("Maximum multiplier", "100"), ("Minimum images per combination", "1")):
+        with page.expect_response(lambda response: "/export/preview/" in response.url):
+            page.get_by_label(label).fill(value)  # as the formula below has it
     page.locator("#result .tree", has_text=of).wait_for()
-    page.wait_for_function("old => document.querySelector('#result .mix').innerHTML !== old", arg=before)
     button = page.locator("#result [data-weigh]").first
     folder = str(button.get_attribute("data-weigh"))
     button.dispatch_event("click")

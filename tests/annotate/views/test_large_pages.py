@@ -18,6 +18,7 @@ from annotate.algorithms.query import parse
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, FrameTag, Tag
 from annotate.queries import search
 from annotate.views.characters import FACES_A_PAGE
+from export.models import ExportJob
 from ingest.models import Collection, Episode, Membership, Operation, PipelineRun, Role, Shot, Source, StageRun
 from tests.annotate.views.conftest import Show, add_frame
 from tests.pages import html_of
@@ -51,6 +52,10 @@ def add_run(show: Show, episodes: list[Episode], user: User) -> PipelineRun:
     return run
 
 
+def add_dataset(show: Show, user: User, name: str) -> None:
+    ExportJob.objects.create(collection=show.collection, created_by=user, name=name, params={}, state="done")
+
+
 def grow(show: Show, user: User) -> None:
     """More of everything that a page may list."""
     episodes = [show.episode]
@@ -69,6 +74,7 @@ def grow(show: Show, user: User) -> None:
         Operation.objects.create(collection=show.collection, by=user, kind="x", summary="x")
     for n in range(6):
         add_run(show, episodes, user)
+        add_dataset(show, user, f"dataset {n}")
         other = Collection.objects.create(name=f"other {n}")
         Membership.objects.create(collection=other, user=user, role=Role.LEAD)
 
@@ -76,6 +82,7 @@ def grow(show: Show, user: User) -> None:
 @pytest.mark.parametrize("name", sorted(MOST))
 def test_a_page_needs_no_more_queries_for_more_rows(show: Show, alice: User, as_alice: Client, name: str) -> None:
     add_run(show, [show.episode], alice)
+    add_dataset(show, alice, "first")
     Operation.objects.create(collection=show.collection, by=alice, kind="x", summary="x")
     Face.objects.filter(pk=show.faces[0].pk).update(character=show.hinata, named_by="person", named_user=alice)
     CharacterAlias.objects.create(collection=show.collection, character=show.hinata, name="another")

@@ -177,6 +177,6 @@ def test_an_empty_page_says_what_will_be_there_and_leads_to_the_step_that_fills_
     run = PipelineRun.objects.create(collection=collection, code_version="test")
     page = html_of(as_bob.get(here + path))
     if path == "runs/":
-        assert f"Run {run.pk}" in page
+        assert f"Run {run.number}" in page
     else:
         assert "Waiting for a worker" in page and steps(as_bob) == [f"{here}runs/{run.pk}/"]
