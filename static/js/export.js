@@ -91,7 +91,8 @@ async function openTagMenu(button) {
   const url = item.dataset.tagMenu;
   menuTag = { url, index: tagsOf(item).indexOf(button) };
   const query = new URLSearchParams({ tag: button.dataset.captionTag });
-  await htmx.ajax("GET", `${url}?${query}`, { target: tagMenu, swap: "innerHTML" });
+  // Without a delay: a key pressed within it would send the form past htmx, and load the page anew.
+  await htmx.ajax("GET", `${url}?${query}`, { target: tagMenu, swap: "innerHTML settle:0ms" });
   if (!tagMenu.querySelector("button") || !button.isConnected) return;
   tagMenu.showPopover();
   const { left, bottom, top } = button.getBoundingClientRect();
