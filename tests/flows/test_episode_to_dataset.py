@@ -63,7 +63,8 @@ def correct_a_frame(visitor: Visitor, name: str) -> None:
     visitor.press("Enter")
     tag = page.locator("#labels .tag-list li", has_text="mountain hut")
     tag.wait_for()
-    page.keyboard.press("Escape")
+    page.wait_for_timeout(100)  # the answer settles, and gives the field the focus
+    visitor.leave_field()
     visitor.press("z")
     tag.wait_for(state="detached")
     visitor.toast("Undone")

@@ -26,7 +26,9 @@ def add_tag(visitor: Visitor, name: str) -> None:
     visitor.page.keyboard.insert_text(name)
     visitor.press("Enter")
     visitor.page.locator("#labels .tag-list li", has_text=name).wait_for()
-    visitor.press("Escape")
+    visitor.page.locator("#toasts", has_text=f"+{name}").wait_for()
+    visitor.page.wait_for_timeout(100)  # the answer settles, and gives the field the focus
+    visitor.leave_field()
 
 
 def tags_of(show: Show) -> set[str]:

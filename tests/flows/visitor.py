@@ -87,6 +87,11 @@ class Visitor:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def leave_field(self) -> None:
+        """Escape, once the field has the focus: an answer gives it back, and letters are keys only outside of it."""
+        self.page.locator("input:focus").wait_for()
+        self.press("Escape")
+
     def toast(self, text: str) -> Any:
         """Wait for a toast that says this and that no earlier call returned: two answers may read the same."""
         self._toasts_read += 1

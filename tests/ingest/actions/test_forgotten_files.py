@@ -148,7 +148,7 @@ def test_writers_at_work_lose_nothing_to_sweeps_beside_them(
         number = 0
         while not stop.is_set():
             number += 1
-            name = files.put(f"{(seed * number) % 25}".encode(), "jpg")  # the same few contents, again and again
+            name = files.put(f"{(seed * number) % 400}".encode(), "jpg")  # again and again, after more than `age_s`
             time.sleep(0.001)
             rows.add(name)
             if number % 3 == 0:
