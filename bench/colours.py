@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from annotate.algorithms.colour_names import EYES, HAIR
-from annotate.algorithms.colour_vote import winners
+from annotate.algorithms.colour_vote import Ballot
 from annotate.algorithms.computed_tags import computed_tags
 from annotate.algorithms.face_colours import FaceColours, Named, face_colours
 from annotate.algorithms.face_features import Box
@@ -134,11 +134,8 @@ def measure(seeds: list[int]) -> tuple[Counts, Counter[str], float]:
             drawn.append((tags, who, timed(picture, box)))
             colour_range("drawn", picture)
     for kind, names in (("hair", HAIR.names), ("eyes", EYES.names)):
-        votes: dict[Hashable, list[Named]] = defaultdict(list)
-        for _, who, colours in drawn:
-            if (named := getattr(colours, kind)) is not None:
-                votes[who].append(named)
-        voted = winners(votes)
+        votes = ((who, getattr(colours, kind)) for _, who, colours in drawn)
+        voted = Ballot((who, named) for who, named in votes if named is not None).winners()
         for tags, who, colours in drawn:
             true = [name for name in names if f"{name}_{kind}" in tags]
             named = getattr(colours, kind)

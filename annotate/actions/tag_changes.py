@@ -9,9 +9,8 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from annotate.actions.tags import BATCH, clean_name, decide, resolve
+from annotate.actions.tags import BATCH, by_name, clean_name, decide, resolve
 from annotate.models import FrameTag, Tag, TagState
-from annotate.models.tag import TagAlias
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.humane import count
@@ -124,10 +123,9 @@ def _resolved(collection: Collection, names: Mapping[str, str]) -> dict[int, tup
     if len(names) > TAGS_MAX:
         raise BadInput(f"{count(len(names), 'tag')} at once; at most {TAGS_MAX} can be changed together.")
     new_names = {name: clean_name(new) if new else "" for name, new in names.items()}
-    aliases = dict(TagAlias.objects.filter(name__in=set(new_names.values())).values_list("name", "tag__name"))
-    plain = set(Tag.objects.filter(name__in=set(new_names.values())).values_list("name", flat=True))
-    meant = {new: new if new in plain else aliases.get(new, new) for new in new_names.values()}
-    tags = Tag.objects.visible_in(collection.pk).filter(Q(name__in=new_names))
+    known = by_name(set(new_names.values()), Tag.objects.all())
+    meant = {new: known[new].name if new in known else new for new in new_names.values()}
+    tags = Tag.objects.visible_in(collection.pk).filter(name__in=new_names)
     return {tag.pk: (tag, meant[new_names[tag.name]]) for tag in tags if meant[new_names[tag.name]] != tag.name}
 
 

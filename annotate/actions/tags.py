@@ -7,8 +7,11 @@ people who edit different tags of one frame never revert each other.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection as Collected
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from django.db.models import QuerySet
 
 from annotate.actions.naming import TURNING
 from annotate.algorithms.contradictions import contradicting
@@ -78,16 +81,20 @@ def resolve(names: Iterable[str], *, make: bool, seen_by: Collection | None = No
     unknown.
     """
     ordered = list(dict.fromkeys(names))
-    known = Tag.objects.all() if seen_by is None else Tag.objects.visible_in(seen_by.pk)
-    tags = {tag.name: tag for tag in known.filter(name__in=ordered)}
-    aliases = TagAlias.objects.filter(name__in=[n for n in ordered if n not in tags]).select_related("tag")
-    tags |= {alias.name: alias.tag for alias in aliases}
+    tags = by_name(ordered, Tag.objects.all() if seen_by is None else Tag.objects.visible_in(seen_by.pk))
     missing = [name for name in ordered if name not in tags]
     if missing and make:
         Tag.objects.bulk_create([Tag(name=name) for name in sorted(missing)], ignore_conflicts=True)
         tags |= {tag.name: tag for tag in Tag.objects.filter(name__in=missing)}
     resolved = {tags[name].pk: tags[name] for name in ordered if name in tags}
     return list(resolved.values())
+
+
+def by_name(names: Collected[str], known: QuerySet[Tag]) -> dict[str, Tag]:
+    """Return the known tags by the name that was given, aliases resolved."""
+    tags = {tag.name: tag for tag in known.filter(name__in=names)}
+    aliases = TagAlias.objects.filter(name__in=[n for n in names if n not in tags]).select_related("tag")
+    return tags | {alias.name: alias.tag for alias in aliases}
 
 
 def _apply(

@@ -9,15 +9,13 @@ from django.db.models import QuerySet
 from annotate.queries import search
 from ingest.models import Frame
 
-COUNT_MAX = 5000
-
 
 @dataclass(frozen=True)
 class Neighbours:
     """Up to `n` frames on each side of a frame, in page order.
 
-    `number` is the frame's place in the list from 1, None where the list does not hold it; COUNT_MAX + 1 is a lower
-    bound.
+    `number` is the frame's place in the list from 1, None where the list does not hold it; `search.COUNT_MAX` + 1 is a
+    lower bound.
     """
 
     before: list[Frame]
@@ -42,5 +40,5 @@ def neighbours(rows: QuerySet[Frame], frame: Frame, *, n: int) -> Neighbours:
     return Neighbours(
         before=list(search.before(with_names, position).order_by("-episode_id", "-index")[:n])[::-1],
         after=list(search.after(with_names, position)[:n]),
-        number=earlier.order_by().values("pk")[:COUNT_MAX].count() + 1 if is_member else None,
+        number=earlier.order_by().values("pk")[: search.COUNT_MAX].count() + 1 if is_member else None,
     )

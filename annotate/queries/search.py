@@ -23,6 +23,7 @@ from annotate.models import (
 from ingest.models import Collection, DropReason, Frame, FrameState
 from ingest.params import as_int
 
+COUNT_MAX = 5_000  # counting further costs more than it tells: shown as "5,000+"
 HITS_MAX = 5_000  # keys that are passed on; with more matches, the walk in page order is short
 RARE_TAG_FRAMES = 150_000  # index entries: read within some tens of milliseconds
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import IntegerField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from annotate.models import Tag, TagCategory, TagCount, TagState
+from annotate.models import Tag, TagAlias, TagCategory, TagCount, TagState
 from ingest.models import Collection
 
 ORDERS = {"count": ("-n", "name"), "name": ("name",), "removed": ("-removed", "name")}
@@ -29,9 +29,8 @@ def chosen(rows: QuerySet[Tag], *, text: str, category: int | None, order: str) 
     """The rows whose name or alias holds the text, of one category, ordered by a key of ORDERS (else by count)."""
     typed = "_".join(text.lower().split())
     if typed:
-        rows = rows.filter(pk__in=rows.filter(name__contains=typed).values("pk")) | rows.filter(
-            pk__in=rows.filter(aliases__name__contains=typed).values("pk")
-        )
+        aliases = TagAlias.objects.filter(tag=OuterRef("pk"), name__contains=typed)
+        rows = rows.filter(Q(name__contains=typed) | Exists(aliases))
     if category is not None:
         rows = rows.filter(category=category)
     return rows.order_by(*ORDERS.get(order, ORDERS["count"]))
@@ -40,9 +39,7 @@ def chosen(rows: QuerySet[Tag], *, text: str, category: int | None, order: str) 
 def by_category(collection: Collection) -> list[tuple[TagCategory, int]]:
     """Categories that the collection has tags of, in Danbooru's order, each with its number of tags."""
     present = TagCount.objects.filter(collection_id=collection.pk, state=TagState.YES, n__gt=0).values("tag_id")
-    numbers: dict[int, int] = {}
-    for category in Tag.objects.filter(pk__in=present).values_list("category", flat=True):
-        numbers[category] = numbers.get(category, 0) + 1
+    numbers = dict(Tag.objects.filter(pk__in=present).values_list("category").annotate(n=Count("pk")).order_by())
     return [(category, numbers[category]) for category in TagCategory if category in numbers]
 
 

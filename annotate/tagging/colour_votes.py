@@ -7,14 +7,14 @@ that change them let the faces vote again; only computed tags change.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
 
 from annotate.algorithms.colour_names import EYES, HAIR
-from annotate.algorithms.colour_vote import winners
+from annotate.algorithms.colour_vote import Ballot
 from annotate.algorithms.computed_tags import SCORE_MIN, colour_tags
 from annotate.algorithms.face_colours import FaceColours, Named
 from annotate.models import Face, FaceState, FrameTag, ModelVersion, Tag, TagState
@@ -28,7 +28,9 @@ _NAMES = [*(f"{name}_hair" for name in HAIR.names), *(f"{name}_eyes" for name in
 
 @dataclass(frozen=True, slots=True)
 class _Voter:
-    group: Hashable
+    """A face; `group` is None where it belongs to no character and to no group, so that it votes alone."""
+
+    group: Hashable | None
     colours: FaceColours
 
 
@@ -42,20 +44,16 @@ def settle(frames: QuerySet[Frame], version: ModelVersion) -> None:
 
     Call it in a transaction. Tags by people, files and other models stay.
     """
-    voters = _voters(frames)
-    hair: dict[Hashable, list[Named]] = defaultdict(list)
-    eyes: dict[Hashable, list[Named]] = defaultdict(list)
-    for faces in voters.values():
-        for voter in faces:
-            for votes, named in ((hair, voter.colours.hair), (eyes, voter.colours.eyes)):
-                if named is not None:
-                    votes[voter.group].append(named)
-    of_hair, of_eyes = winners(hair), winners(eyes)
+    ballots = {"hair": Ballot(), "eyes": Ballot()}
+    for voters in _parts(frames):
+        for voter in (voter for faces in voters.values() for voter in faces if voter.group is not None):
+            for kind, ballot in ballots.items():
+                if (named := getattr(voter.colours, kind)) is not None:
+                    ballot.add(voter.group, named)
+    of_hair, of_eyes = ballots["hair"].winners(), ballots["eyes"].winners()
     keys = dict(Tag.objects.filter(name__in=_NAMES).values_list("name", "pk"))
-    frame_keys = sorted(voters)
-    for start in range(0, len(frame_keys), CHUNK):
-        part = frame_keys[start : start + CHUNK]
-        voted = {frame: _tags([_after(voter, of_hair, of_eyes) for voter in voters[frame]]) for frame in part}
+    for voters in _parts(frames):
+        voted = {frame: _tags([_after(voter, of_hair, of_eyes) for voter in faces]) for frame, faces in voters.items()}
         _write(voted, keys, version)
 
 
@@ -68,21 +66,24 @@ def _after(voter: _Voter, hair: Mapping[Hashable, Named], eyes: Mapping[Hashable
     )
 
 
-def _voters(frames: QuerySet[Frame]) -> dict[int, list[_Voter]]:
+def _parts(frames: QuerySet[Frame]) -> Iterator[dict[int, list[_Voter]]]:
+    """Yield the faces that vote by frame, CHUNK frames at a time."""
+    rows = frames.filter(measures__has_key=COLOURS).order_by("pk").values_list("pk", f"measures__{COLOURS}")
+    last = 0
+    while part := list(rows.filter(pk__gt=last)[:CHUNK]):
+        last = part[-1][0]
+        yield _voters({pk: colours for pk, colours in part if colours})
+
+
+def _voters(rows: Mapping[int, list[list[Any]]]) -> dict[int, list[_Voter]]:
     """Return the faces of each frame with their colours and groups; without frames whose faces changed since."""
-    columns = frames.filter(measures__has_key=COLOURS).order_by("pk").values_list("pk", f"measures__{COLOURS}")
-    rows = {pk: colours for pk, colours in columns.iterator() if colours}
     groups: dict[int, list[Hashable]] = defaultdict(list)
-    faces = Face.objects.real().filter(frame__in=frames).order_by("frame_id", "left", "pk")
-    for pk, frame, state, character, cluster in faces.values_list(
-        "pk", "frame_id", "state", "character_id", "cluster_id"
-    ).iterator():
-        if frame not in rows:
-            continue
+    faces = Face.objects.real().filter(frame__in=list(rows)).order_by("frame_id", "left", "pk")
+    for frame, state, character, cluster in faces.values_list("frame_id", "state", "character_id", "cluster_id"):
         if character is not None and state == FaceState.FACE:
             groups[frame].append(("character", character))
         else:
-            groups[frame].append(("cluster", cluster) if cluster is not None else ("face", pk))
+            groups[frame].append(None if cluster is None else ("cluster", cluster))
     return {
         frame: [_Voter(group, _colours(row)) for group, row in zip(groups[frame], colours, strict=True)]
         for frame, colours in rows.items()

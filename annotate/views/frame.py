@@ -32,7 +32,7 @@ from annotate.models import (
 )
 from annotate.queries import search
 from annotate.queries.neighbours import neighbours
-from annotate.views.frames import COUNT_MAX, count_matches
+from annotate.views.frames import count_matches
 from annotate.views.html_rows.parts import list_query
 from annotate.views.seen_boxes import seen_in
 from ingest.access import MemberRequest, member_view
@@ -77,7 +77,7 @@ def _list(request: MemberRequest, collection: Collection, row: Frame) -> dict[st
             terms = search.terms_of(collection, query)
             rows = search.frames(collection, terms)
             total = count_matches(collection, rows, terms)
-            context |= {"total": total, "total_more": total > COUNT_MAX, "count_max": COUNT_MAX}
+            context |= {"total": total, "total_more": total > search.COUNT_MAX, "count_max": search.COUNT_MAX}
         except QueryError as error:
             context["problem"] = str(error)
     places = neighbours(rows, row, n=NEIGHBOURS)

@@ -36,8 +36,7 @@ from ingest.views.runs import call_workers
 
 PAGE = 60
 PEOPLE_MAX = 60  # in the menu of characters
-ALL_IN_FILTER_MAX = 5000
-COUNT_MAX = ALL_IN_FILTER_MAX  # counting further costs more than it tells: shown as "5,000+"
+ALL_IN_FILTER_MAX = search.COUNT_MAX  # the page does not say how many more there are
 
 
 @member_view()
@@ -67,8 +66,8 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
     context |= {
         "problem": problem,
         "total": total,
-        "total_more": total > COUNT_MAX,
-        "count_max": COUNT_MAX,
+        "total_more": total > search.COUNT_MAX,
+        "count_max": search.COUNT_MAX,
         "any": bool(total) or collection.frames.exists(),
         "terms": [(term, without(terms, term)) for term in terms],
         "filters": _filters(collection, terms),
@@ -77,9 +76,11 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 
 def count_matches(collection: Collection, rows: QuerySet[Frame], terms: list[Term]) -> int:
-    """How many frames there are, one more than COUNT_MAX at most; kept until somebody changes something."""
+    """How many frames there are, one more than search.COUNT_MAX at most; kept until somebody changes something."""
     name = hashlib.sha256(" ".join(map(str, terms)).encode()).hexdigest()
-    return cached(f"frames:{name}", stamp(collection), lambda: rows.order_by().values("pk")[: COUNT_MAX + 1].count())
+    return cached(
+        f"frames:{name}", stamp(collection), lambda: rows.order_by().values("pk")[: search.COUNT_MAX + 1].count()
+    )
 
 
 def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
@@ -169,7 +170,7 @@ def _new_count(request: HttpRequest, collection: Collection) -> str:
         total = count_matches(collection, search.frames(collection, terms), terms)
     except QueryError:
         return ""
-    context = {"total": total, "count_max": COUNT_MAX, "swapped": True}
+    context = {"total": total, "count_max": search.COUNT_MAX, "swapped": True}
     return render_to_string("annotate/frames.html#count", context)
 
 

@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate.actions import tag_changes
@@ -51,7 +50,6 @@ def tags(request: MemberRequest, collection: Collection) -> HttpResponse:
         "categories": [(int(kind), kind.label, n) for kind, n in categories],
         "total": sum(n for _, n in categories),
         "uses": tag_table.uses(collection),
-        "filters": urlencode({"q": text, "order": order} | ({} if category is None else {"category": category})),
     }
     return render(request, "annotate/tags.html", context)
 

@@ -16,10 +16,11 @@ from annotate.algorithms.query import QueryError
 from annotate.algorithms.replacing import PatternError, replaced
 from annotate.models import Caption
 from annotate.queries import search
-from annotate.views.frames import COUNT_MAX, count_matches
+from annotate.views.frames import count_matches
 from annotate.views.html_rows.parts import list_query
 from export.algorithms.plan import caption_of
 from export.algorithms.presets import DEFAULT
+from export.algorithms.recipe import Recipe
 from export.build import rows_from_database
 from export.views.recipes import opened_recipe
 from ingest.access import member_view
@@ -74,15 +75,16 @@ def captions(request: HttpRequest, collection: Collection) -> HttpResponse:
     frames = list(search.after(rows, after).select_related("episode__source")[: PAGE + 1])
     last = frames[PAGE - 1] if len(frames) > PAGE else None
     total = count_matches(collection, rows, terms)
+    row, recipe, _ = opened_recipe(collection, {})
     context |= {
-        "rows": _caption_rows(collection, frames[:PAGE]),
+        "rows": _caption_rows(frames[:PAGE], recipe),
         "list_query": list_query(query),
         "total": total,
-        "total_more": total > COUNT_MAX,
-        "count_max": COUNT_MAX,
+        "total_more": total > search.COUNT_MAX,
+        "count_max": search.COUNT_MAX,
         "after": after,
         "next": f"{last.episode_id}.{last.index}" if last else "",
-        "recipe": _recipe_words(collection),
+        "recipe": f"the recipe “{row.name}”" if row else f"the preset “{DEFAULT.label}”",
     }
     return render(request, "export/captions.html", context)
 
@@ -102,7 +104,7 @@ def write(request: HttpRequest, collection: Collection, frame_id: int) -> HttpRe
         summary = done.summary
     if not is_partial(request):
         return success(request, summary, to=_back(request, collection), undo=is_change)
-    (row,) = _caption_rows(collection, [frame])
+    (row,) = _caption_rows([frame], _recipe(collection))
     response = render(request, "export/caption_form.html", {"collection": collection, "row": row})
     return toast(response, summary, undo=is_change)
 
@@ -157,7 +159,7 @@ def _planned(request: HttpRequest, collection: Collection) -> tuple[list[Caption
     if len(keys) > SELECTED_MAX:
         raise BadInput(f"At most {SELECTED_MAX} captions can be changed at once.")
     frames = Frame.objects.filter(collection=collection, pk__in=keys).select_related("episode__source")
-    rows = _caption_rows(collection, list(frames))
+    rows = _caption_rows(list(frames), _recipe(collection))
     new_texts = _new_texts(request, rows)
     if not new_texts:
         raise BadInput("No selected caption would change.")
@@ -187,9 +189,13 @@ def _new_texts(request: HttpRequest, rows: Sequence[CaptionRow]) -> dict[int, st
     return {row.frame.pk: clean[row.frame.pk] for row in rows if clean.get(row.frame.pk, row.text) != row.text}
 
 
-def _caption_rows(collection: Collection, frames: Sequence[Frame]) -> list[CaptionRow]:
-    """The captions of frames (with `episode__source` selected) by the recipe saved last. Few queries for all."""
-    _, recipe, _ = opened_recipe(collection, {})
+def _recipe(collection: Collection) -> Recipe:
+    """The recipe saved last."""
+    return opened_recipe(collection, {})[1]
+
+
+def _caption_rows(frames: Sequence[Frame], recipe: Recipe) -> list[CaptionRow]:
+    """The captions of frames (with `episode__source` selected) by a recipe. Few queries for all."""
     pictures = rows_from_database.pictures_of(frames, name_clusters=recipe.arrange.name_clusters)
     custom = {row.frame_id: row for row in Caption.objects.filter(frame__in=frames).select_related("by")}
     rows = []
@@ -198,11 +204,6 @@ def _caption_rows(collection: Collection, frames: Sequence[Frame]) -> list[Capti
         by = "" if own is None else own.by.get_username() if own.by else "a person"
         rows.append(CaptionRow(frame, caption_of(picture, recipe), own.text if own else "", by))
     return rows
-
-
-def _recipe_words(collection: Collection) -> str:
-    row, _, _ = opened_recipe(collection, {})
-    return f"the recipe “{row.name}”" if row else f"the preset “{DEFAULT.label}”"
 
 
 def _back(request: HttpRequest, collection: Collection) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annotate.algorithms.colour_vote import winners
+from annotate.algorithms.colour_vote import Ballot
 from annotate.algorithms.face_colours import FaceColours, Named
 from annotate.models import Character, Face, FaceCluster, FrameTag, ModelVersion, Tag, TagState
 from annotate.tagging import colour_votes, from_pixels
@@ -57,8 +57,19 @@ def tags(frame):
 
 def test_a_group_has_the_colour_of_most_of_its_votes_unless_they_disagree_strongly():
     brown, grey = Named("brown", 0.8), Named("grey", 0.6)
-    assert winners({"a": [brown, brown, brown, grey]}) == {"a": Named("brown", pytest.approx(0.8))}
-    assert winners({"a": [brown, grey], "b": [brown], "c": []}) == {}
+    votes = [("a", brown), ("a", brown), ("a", brown), ("a", grey)]
+    assert Ballot(votes).winners() == {"a": Named("brown", pytest.approx(0.8))}
+    assert Ballot([("a", brown), ("a", grey), ("b", brown)]).winners() == {}
+    assert Ballot().winners() == {}
+
+
+def test_a_vote_over_several_parts_is_one_vote(frame_of, collection, version, monkeypatch):
+    monkeypatch.setattr(colour_votes, "CHUNK", 2)
+    nagi = Character.objects.create(collection=collection, name="Nagi")
+    odd = frame_of(("grey", "aqua"), character=nagi)
+    frames = [frame_of(("brown", "blue"), character=nagi) for _ in range(6)]
+    colour_votes.settle(Frame.objects.all(), version)
+    assert [tags(frame) for frame in (odd, *frames)] == [{"brown_hair", "blue_eyes"}] * 7
 
 
 def test_faces_of_a_character_get_the_colours_of_the_character(frame_of, collection, version):
