@@ -24,6 +24,16 @@ offline.guard()
 # No test cuts the power. What tests start as processes of their own still waits for the disk.
 os.fsync = lambda handle: None
 
+
+def _no_fork() -> int:
+    raise RuntimeError(
+        "A test process has threads: a fork of it can hang, and while it lives it holds the pipe by which a run learns "
+        "that the process has ended. Start a new Python instead (subprocess)."
+    )
+
+
+os.fork = _no_fork
+
 # An example that takes long on a busy machine is no finding.
 hypothesis.settings.register_profile("koma", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("koma")

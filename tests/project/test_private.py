@@ -54,35 +54,24 @@ def test_another_account_reads_nothing_and_what_cannot_be_closed_is_said() -> No
 
 
 def _closed_to_nobody(folder: Path) -> None:
-
-    def read() -> str:
-        return (folder / "koma.sqlite3").read_text()
-
-    assert as_nobody(read) == "x"
-    messages = as_nobody(lambda: " ".join(private.close_folder(folder)))
+    database = folder / "koma.sqlite3"
+    assert as_nobody(f"print(Path({str(database)!r}).read_text())") == "x"
+    messages = as_nobody(f"print(*private.close_folder(Path({str(folder)!r})))")
     assert f"{folder} can be read by others" in messages and "chmod 700" in messages
     private.close_folder(folder)
-    assert as_nobody(read) == "PermissionError"
+    assert as_nobody(f"print(Path({str(database)!r}).read_text())") == "PermissionError"
 
 
-def as_nobody(action: Callable[[], str]) -> str:
-    """What another account gets, in a child process: the text, or the error's name."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-            text = action()
-        except OSError as error:
-            text = type(error).__name__
-        os.write(writer, text.encode())
-        os._exit(0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    with os.fdopen(reader) as file:
-        return file.read()
+def as_nobody(statement: str) -> str:
+    """What a Python statement prints for another account, in a process of its own; or the name of its OSError."""
+    program = (
+        "import os\nfrom pathlib import Path\nfrom project import private\n"
+        "os.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\n"
+        f"try:\n    {statement}\nexcept OSError as error:\n    print(type(error).__name__)\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.rstrip("\n")
 
 
 def test_each_of_our_processes_writes_private_files(tmp_path: Path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import django_rq
@@ -15,17 +19,19 @@ from rq.serializers import JSONSerializer
 
 from ingest import worker
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def note_pid(key: str) -> None:
     """A job: append this process's id to a list in Redis."""
     django_rq.get_connection("cpu").rpush(key, os.getpid())
 
 
-def run_two(queue: str) -> list[int]:
+def run_two(queue: str, start: Callable[[], object]) -> list[int]:
     connection = django_rq.get_connection(queue)
     for _ in range(2):
         django_rq.get_queue(queue).enqueue("tests.project.test_worker.note_pid", "pids")
-    call_command("runworker", queue, "--burst")
+    start()
     return [int(pid) for pid in connection.lrange("pids", 0, -1)]
 
 
@@ -37,7 +43,7 @@ def no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_gpu_queue_keeps_its_process(queues: str, no_signals: None) -> None:
-    assert run_two("gpu") == [os.getpid()] * 2
+    assert run_two("gpu", lambda: call_command("runworker", "gpu", "--burst")) == [os.getpid()] * 2
 
 
 def break_connection() -> None:
@@ -66,11 +72,23 @@ def test_a_worker_that_keeps_its_process_works_again_after_the_database_restarte
     assert django_rq.get_connection("gpu").lrange("users", 0, -1) == [b"1"]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_other_queues_give_each_job_a_process(queues: str, no_signals: None) -> None:
-    pids = run_two("cpu")
+def test_other_queues_give_each_job_a_process(queues: str, with_tables: Callable[[Path], Path], tmp_path: Path) -> None:
+    environment = os.environ | {
+        "KOMA_DATA_DIR": str(with_tables(tmp_path / "data")), "REDIS_URL": queues,
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+    }  # fmt: skip
+    environment.pop("DATABASE_URL", None)
+    worker: list[int] = []
+
+    def start() -> None:
+        command = [sys.executable, "manage.py", "runworker", "cpu", "--burst"]
+        with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+            worker.append(process.pid)
+        assert process.returncode == 0
+
+    pids = run_two("cpu", start)
     assert len(set(pids)) == 2
-    assert os.getpid() not in pids
+    assert not {os.getpid(), *worker} & set(pids)
 
 
 def test_jobs_travel_as_json(queues: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import multiprocessing
 import queue
 import subprocess
 import sys
@@ -40,16 +39,40 @@ def hold(pixels: int, seconds: float, line: Any) -> None:
     line.put((began, time.monotonic()))
 
 
+# Arguments: the folder of the locks, pixels, seconds. Starts at a line of input; prints when it got room and left.
+HOLDER = """
+import sys, time
+from ingest.imaging import room
+room.configure(room.Budget(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+with room.room_for(int(sys.argv[2])):
+    began = time.monotonic()
+    time.sleep(float(sys.argv[3]))
+    print(began, time.monotonic(), flush=True)
+"""
+
+
 def overlap(pixels: int, processes: int, seconds: float = 0.4) -> int:
     """How many of them held room at once, at most."""
-    fork = multiprocessing.get_context("fork")
-    line = fork.Queue()
-    started = [fork.Process(target=hold, args=(pixels, seconds, line)) for _ in range(processes)]
-    for item in started:
-        item.start()
-    spans = [line.get(timeout=60) for _ in started]
-    for item in started:
-        item.join()
+    command = [sys.executable, "-c", HOLDER, str(room.shared.folder), str(pixels), str(seconds)]
+    started = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
+    ]
+    try:
+        for process in started:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        printed = [process.communicate(timeout=60)[0].split() for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    spans = [(float(began), float(left)) for began, left in printed]
     return max(sum(a <= place < b for a, b in spans) for place, _ in spans)
 
 
