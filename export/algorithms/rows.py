@@ -81,6 +81,11 @@ class Picture:
         return tuple(dict.fromkeys((*faces, *(name for name, _ in self.characters))))
 
     @property
+    def unnamed_faces(self) -> int:
+        """How many faces are no known character: extras, a crowd, faces that nobody has named yet."""
+        return sum(not face.character for face in self.faces)
+
+    @property
     def names_by_person(self) -> tuple[str, ...]:
         """The names given by people, sorted."""
         others = {name for name, _ in self.characters} & set(self.characters_by_person)

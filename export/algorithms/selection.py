@@ -15,6 +15,7 @@ SIZES = (0, 512, 768, 1024)
 TOO_FEW = "with fewer faces than required"
 TOO_MANY = "with more faces than allowed"
 NOBODY_NAMED = "without a named character"
+SOMEBODY_UNNAMED = "with a face without a name"
 WRONG_TYPE = "of an image type not chosen"
 WRONG_EPISODE = "of an episode not chosen"
 
@@ -23,12 +24,13 @@ WRONG_EPISODE = "of an episode not chosen"
 class Selection:
     """Filters and size; `size` 0 keeps the size, `max_faces` None sets no upper limit.
 
-    `named`: only pictures with a named character.
+    `named`: only pictures with a named character; `all_named`: only those without a face that has no name.
     """
 
     min_faces: int = 1
     max_faces: int | None = None
     named: bool = False
+    all_named: bool = False
     image_types: tuple[str, ...] = ()
     episodes: tuple[str, ...] = ()
     size: int = 0
@@ -52,6 +54,8 @@ def reason_left_out(picture: Picture, selection: Selection) -> str | None:
         return TOO_MANY
     if selection.named and not picture.names:
         return NOBODY_NAMED
+    if selection.all_named and picture.unnamed_faces:
+        return SOMEBODY_UNNAMED
     if selection.image_types and picture.image_type not in selection.image_types:
         return WRONG_TYPE
     if selection.episodes and picture.episode not in selection.episodes:

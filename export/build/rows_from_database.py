@@ -33,6 +33,7 @@ from ingest.models import Collection, Episode, Frame, FrameState, OriginalUse, S
 RATING = "rating:"
 WEAK_BELOW = 0.5  # score of a computed tag that captions leave out by default
 CLUSTER = "cluster_"
+SOLO = "solo"
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 FIELDS = ("pk", "episode_id", "index", "name", "page", "width", "height", "file", "original", "original_use")
 CHUNK = 2000  # frames per read, each with a few thousand rows of faces and tags
@@ -128,10 +129,9 @@ class _Facts:
 
 def _facts_of(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bool) -> _Facts:
     """Without `tags` only what folders depend on. `of_files`: those of the frames that came as pictures."""
-    tags_by_frame, weak = _tags(keys, every=tags)
-    by_frame = _Facts(
-        _faces(keys, name_clusters=name_clusters), _characters(keys), tags_by_frame, weak, _passes(of_files)
-    )
+    faces = _faces(keys, name_clusters=name_clusters)
+    tags_by_frame, weak = _tags(keys, every=tags, shared={pk for pk, rows in faces.items() if len(rows) > 1})
+    by_frame = _Facts(faces, _characters(keys), tags_by_frame, weak, _passes(of_files))
     if tags:
         by_frame.captions, by_frame.models, by_frame.proses = (
             _captions(keys),
@@ -233,9 +233,15 @@ def _names_like_clusters(keys: list[int]) -> set[str]:
     return set(rows.values_list("name", flat=True))
 
 
-def _tags(keys: list[int], *, every: bool) -> tuple[dict[int, list[tuple[str, float, int]]], dict[int, set[str]]]:
-    """Return the tags of frames, and which are computed, have a low score and were confirmed by no person."""
+def _tags(
+    keys: list[int], *, every: bool, shared: set[int]
+) -> tuple[dict[int, list[tuple[str, float, int]]], dict[int, set[str]]]:
+    """Return the tags of frames, and which are computed, have a low score and were confirmed by no person.
+
+    `shared`: frames with several faces. There `solo` needs a person's word: it may be older than a face.
+    """
     rows = FrameTag.objects.filter(frame_id__in=keys, state=TagState.YES)
+    rows = rows.exclude(tag__name=SOLO, by_person=False, frame_id__in=shared)
     if every:
         rows = rows.order_by("frame_id", "-score", "tag__name")
     else:

@@ -53,12 +53,16 @@ Stem = tuple[Length, Length]  # lengths of a file name, and of its short form
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Pictures by signature, left out ones by reason, upscaled ones by passes; and the lengths of their names."""
+    """Pictures by signature, left out ones by reason, upscaled ones by passes; and the lengths of their names.
+
+    `with_extras`: how many show a named character and also a face without a name.
+    """
 
     counts: dict[Signature, int]
     left_out: dict[str, int]
     upscaled: dict[int, int]
     stems: dict[Signature, Counter[Stem]]
+    with_extras: int = 0
 
 
 @dataclass(slots=True)
@@ -106,6 +110,7 @@ class Preview:
     left_out: dict[str, int]
     warnings: list[str]
     minimum: MinimumTooHigh | None = None
+    with_extras: int = 0  # pictures in the folders of characters that also show a face without a name
     fitted: list[str] = field(default_factory=list)  # what follows the set, in words
     long_paths: tuple[str, ...] = ()  # warnings that short names may remove
     examples: list[dict[str, Any]] = field(default_factory=list)
@@ -139,6 +144,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         left_out=totals.left_out,
         warnings=warnings,
         minimum=minimum_too_high(combinations, recipe.arrange),
+        with_extras=totals.with_extras,
         fitted=_fitted(recipe, combinations, result),
         long_paths=() if recipe.arrange.short_names else lengths.warnings,
         examples=example_rows,
@@ -174,7 +180,7 @@ def counted(collection: Collection, recipe: Recipe, *, cache_stamp: str) -> Coun
             small_one = reduced(signature, recipe.arrange)
             counts[small_one] += count
             stems[small_one].update(every.stems[signature])
-        known = Counted(dict(counts), every.left_out, every.upscaled, dict(stems))
+        known = Counted(dict(counts), every.left_out, every.upscaled, dict(stems), every.with_extras)
         cache.set(small, known, KEEP_S)
     return known
 
@@ -192,7 +198,7 @@ def _key(kind: str, cache_stamp: str, recipe: Recipe, more: str = "") -> str:
     sections = recipe.as_dict()
     cuts = [sections[name] for name in ("selection", "crops", "face_set", "upscale")]
     parts = [kind, *cuts, recipe.arrange.name_clusters, cache_stamp, more]
-    return "preview-2:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return "preview-3:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _counted(collection: Collection, recipe: Recipe, cache_stamp: str) -> Counted:
@@ -205,6 +211,7 @@ def _counted(collection: Collection, recipe: Recipe, cache_stamp: str) -> Counte
     reasons: Counter[str] = Counter(rows_from_database.left_out(collection))
     upscaled: Counter[int] = Counter()
     stems: dict[Signature, Counter[Stem]] = defaultdict(Counter)
+    with_extras = 0
     picture_alone = not (recipe.crops.enabled or recipe.face_set.enabled or recipe.upscale.below)
     for picture in rows_from_database.pictures(collection, name_clusters=recipe.arrange.name_clusters, tags=False):
         reason = reason_left_out(picture, recipe.selection)
@@ -215,6 +222,7 @@ def _counted(collection: Collection, recipe: Recipe, cache_stamp: str) -> Counte
             signature = signature_of(picture)
             counts[signature] += 1
             stems[signature][_stem(picture)] += 1
+            with_extras += _shows_extras(picture)
             if picture.passes:
                 upscaled[picture.passes] += 1
             continue
@@ -223,11 +231,17 @@ def _counted(collection: Collection, recipe: Recipe, cache_stamp: str) -> Counte
             signature = signature_of(part.picture)
             counts[signature] += 1
             stems[signature][_stem(part.picture)] += 1
+            with_extras += _shows_extras(part.picture)
         upscaled.update(total for part in parts if (total := part.picture.passes + part.passes))
         reasons.update(faces_out)
-    totals = Counted(dict(counts), dict(sorted(reasons.items())), dict(upscaled), dict(stems))
+    totals = Counted(dict(counts), dict(sorted(reasons.items())), dict(upscaled), dict(stems), with_extras)
     cache.set(key, totals, KEEP_S)
     return totals
+
+
+def _shows_extras(picture: Picture) -> bool:
+    """Whether the folder of a character gets a picture with somebody else on it."""
+    return bool(picture.unnamed_faces and picture.names)
 
 
 def _stem(picture: Picture) -> Stem:

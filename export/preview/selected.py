@@ -50,15 +50,22 @@ def _selection(collection: Collection, recipe: Recipe) -> Q:
     if selection.max_faces is not None:
         conditions &= Q(face_count__lte=selection.max_faces)
     if selection.named:
-        named = Q(character__isnull=False)
-        if recipe.arrange.name_clusters:
-            named |= Q(cluster__isnull=False)
-        faces = Face.objects.filter(named, frame=OuterRef("pk"), state=FaceState.FACE)
+        faces = Face.objects.filter(_named(recipe), frame=OuterRef("pk"))
         others = FrameCharacter.objects.filter(frame=OuterRef("pk"), state=TagState.YES)
         conditions &= Q(Exists(faces)) | Q(Exists(others))
+    if selection.all_named:
+        conditions &= ~Q(Exists(Face.objects.real().filter(~_named(recipe), frame=OuterRef("pk"))))
     if selection.image_types:
         conditions &= Q(episode__source__image_type__in=selection.image_types)
     if selection.episodes:
         rows = collection.episodes.only("collection", "season", "number")
         conditions &= Q(episode__in=[row.pk for row in rows if episode_code(row) in selection.episodes])
     return conditions
+
+
+def _named(recipe: Recipe) -> Q:
+    """Faces that have a name in the dataset, as `rows_from_database` reads them."""
+    named = Q(character__isnull=False)
+    if recipe.arrange.name_clusters:
+        named |= Q(cluster__isnull=False)
+    return named & Q(state=FaceState.FACE)

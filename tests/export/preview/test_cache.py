@@ -30,6 +30,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], Any]] = {
     "selection.min_faces": ({}, 2),
     "selection.max_faces": ({}, 1),
     "selection.named": ({}, True),
+    "selection.all_named": ({}, True),
     "selection.image_types": ({"selection": {"min_faces": 0}}, ["fanart"]),
     "selection.episodes": ({}, ["yama S2 - 04"]),
     "selection.size": ({}, 1024),
