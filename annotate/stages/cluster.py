@@ -20,7 +20,7 @@ from annotate.backends.embedders.known_embedders import DifferenceEmbedder, atte
 from annotate.chosen_models.embedder import embedder_of
 from annotate.counters.face_columns import recount
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
-from annotate.stages import vectors
+from annotate.naming import vectors
 from annotate.stages.difference_groups import FaceGrouping
 from annotate.tagging import colour_votes, from_pixels
 from ingest.pipeline.contract import Context, Stage

@@ -19,7 +19,7 @@ from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_S
 from annotate.algorithms.near_vectors import By, Vectors, nearest
 from annotate.backends.embedders.known_embedders import DifferenceEmbedder, unpack_of
 from annotate.models import Face
-from annotate.stages import vectors
+from annotate.naming import vectors
 from annotate.stages.compared_blocks import ComparedBlocks, question_of
 from ingest.pipeline.contract import Context
 

@@ -1,0 +1,153 @@
+"""Who every face of a collection is, compared with the faces that people or files named; "unknown" is valid."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from annotate.algorithms import identity, matching
+from annotate.algorithms.name_evidence import TAGGER
+from annotate.backends.contract import Embedder
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, unpack_of
+from annotate.models import FaceState, FrameCharacter, ModelVersion, NamedBy, ReferencePicture, TagState
+from annotate.naming import vectors
+from annotate.naming.known_faces import KnownFaces
+from ingest.models import Collection
+
+FloatArray = npt.NDArray[np.float32]
+BACKGROUND_MAX = 4000  # unnamed faces used as background, the average face
+KNOWN = (NamedBy.PERSON, NamedBy.FILE, NamedBy.COPY)  # origins whose names stay and serve as examples
+DIGITS = 3  # of a confidence: smaller differences are noise and must not change rows
+FIELDS = (
+    "pk", "frame_id", "cluster_id", "state", "named_by", "character_id", "confidence", "version", "not_characters",
+)  # fmt: skip
+Model = matching.FewShotModel | KnownFaces
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """`faces`: rows of FIELDS that may be named; `identities` has one entry per face, with columns into `labels` [K],
+    the characters' keys. None where nobody is named yet. `compared`: all faces with a vector."""
+
+    faces: list[dict[str, Any]]
+    identities: identity.Identities | None
+    labels: npt.NDArray[np.int64]
+    compared: int
+
+    def answers(self) -> Iterator[tuple[dict[str, Any], int | None, float | None]]:
+        """Yield each face with its character and confidence (0 to 1, rounded); None for an unknown face."""
+        if self.identities is None:
+            yield from ((row, None, None) for row in self.faces)
+            return
+        for row, column, confidence in zip(self.faces, self.identities.person, self.identities.confidence):
+            if column == identity.UNKNOWN:
+                yield row, None, None
+            else:
+                yield row, int(self.labels[column]), round(float(confidence), DIGITS)
+
+
+def identify(
+    collection: Collection,
+    embedder: Embedder,
+    version: ModelVersion,
+    *,
+    confidence_min: float = identity.CONFIDENCE_MIN,
+    on_progress: Callable[[int], None] = lambda faces: None,
+) -> Identified:
+    """Compare all faces of the collection with a vector of `version` with those of known characters.
+
+    Memory: the vectors of one chunk, and some numbers per face. `on_progress` is called with the number of faces
+    compared since the last call, and may raise to stop.
+    """
+    unpack = unpack_of(embedder)
+    rows = list(vectors.described(collection, version).values(*FIELDS))
+    # "Not in the cast" is a person's label too: such faces are examples of unknown, never named.
+    faces = [row for row in rows if row["state"] == FaceState.FACE]
+    model = _learn(collection, rows, embedder, version)
+    if model is None:
+        return Identified(faces, None, np.zeros(0, np.int64), len(rows))
+    known = np.full(len(faces), identity.UNKNOWN, np.int64)
+    column = {int(label): column_index for column_index, label in enumerate(model.labels)}
+    ruled_out: dict[int, list[int]] = {}
+    only = _names_by_files(collection, faces)
+    for row_index, row in enumerate(faces):
+        if row["named_by"] in KNOWN and row["character_id"] in column:
+            known[row_index] = column[row["character_id"]]
+        denied = [column[key] for key in row["not_characters"] if key in column]
+        if row["frame_id"] in only and known[row_index] == identity.UNKNOWN:
+            denied += [place for key, place in column.items() if key not in only[row["frame_id"]]]
+        if denied:
+            ruled_out[row_index] = denied
+    keys = [row["pk"] for row in faces]
+    likeness = np.zeros((len(keys), len(model.labels)), np.float32)
+    for places, features in vectors.chunks(keys, unpack):
+        likeness[places] = likeness_of(model, features)
+        on_progress(len(features))
+    identities = identity.decide(
+        likeness,
+        track=_tracks(keys, embedder) if keys else None,
+        cluster=np.array([row["cluster_id"] or -1 for row in faces], np.int64),
+        picture=np.array([row["frame_id"] for row in faces], np.int64),
+        known=known,
+        ruled_out=ruled_out,
+        confidence_min=confidence_min,
+    )
+    return Identified(faces, identities, model.labels, len(rows))
+
+
+def likeness_of(model: Model, features: FloatArray) -> FloatArray:
+    """Return how surely each of `features` [N, D] is each character [K], 0 to 1."""
+    return model.likeness(features) if isinstance(model, KnownFaces) else matching.likeness(model, features)
+
+
+def _names_by_files(collection: Collection, faces: Sequence[dict[str, Any]]) -> dict[int, set[int]]:
+    """Return the possible characters by frame key, where files or people name at least as many as there are faces."""
+    count = Counter(row["frame_id"] for row in faces)
+    names: dict[int, set[int]] = {}
+    rows = FrameCharacter.objects.filter(frame__collection=collection).exclude(origin=TAGGER)
+    for frame, character in rows.filter(state=TagState.YES).values_list("frame_id", "character_id").order_by():
+        names.setdefault(frame, set()).add(character)
+    return {frame: people for frame, people in names.items() if len(people) >= count[frame]}
+
+
+def _tracks(keys: list[int], embedder: Embedder) -> npt.NDArray[np.int64]:
+    unpack = unpack_of(embedder)
+    if isinstance(embedder, DifferenceEmbedder):
+        half = vectors.half_vectors_of(keys, embedder, unpack)
+        none = np.zeros((0, 0), np.float32)
+        return vectors.tracks_of(keys, none, distances=vectors.distances_by(embedder, half))
+    projection = vectors.projection_of(keys, unpack)
+    return vectors.tracks_of(keys, vectors.points_of(keys, projection, unpack))
+
+
+def _learn(
+    collection: Collection, rows: Sequence[dict[str, Any]], embedder: Embedder, version: ModelVersion
+) -> Model | None:
+    """Build the model from named faces and reference pictures; None when nothing is named."""
+    unpack = unpack_of(embedder)
+    named = [row for row in rows if row["named_by"] in KNOWN and row["character_id"] is not None]
+    pictures = list(
+        ReferencePicture.objects.filter(collection=collection, embedding__isnull=False, embedding_version=version)
+        .order_by("pk")
+        .values_list("character_id", "embedding")
+    )
+    if not named and not pictures:
+        return None
+    labels = np.array([row["character_id"] for row in named], np.int64)
+    chosen = matching.evenly(labels)
+    features = [vectors.vectors_of([named[index]["pk"] for index in chosen], unpack)] if len(chosen) else []
+    owners = [labels[chosen]] if len(chosen) else []
+    if pictures:
+        features.append(unpack([data or b"" for _, data in pictures]))
+        owners.append(np.array([of for of, _ in pictures], np.int64))
+    if isinstance(embedder, DifferenceEmbedder):
+        return KnownFaces.of(np.concatenate(features), np.concatenate(owners), embedder)
+    rest = [row["pk"] for row in rows if row["named_by"] not in KNOWN or row["character_id"] is None]
+    places = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), BACKGROUND_MAX)).round().astype(int))
+    background = vectors.vectors_of([rest[place] for place in places], unpack) if rest else None
+    return matching.fit(np.concatenate(features), np.concatenate(owners), background=background)
