@@ -91,20 +91,17 @@ def _within_inverse(
     count, size = within.shape
     if count < size:  # Woodbury: the inverse needs only the faces' products with one another
         inner = within @ within.T / freedom + ridge * np.eye(count)
-        return np.asarray((offsets - (offsets @ within.T) @ np.linalg.solve(inner, within) / freedom) / ridge)
+        along = np.linalg.solve(inner, within @ offsets.T)  # [N, K]: far fewer columns than the faces have values
+        return np.asarray((offsets - along.T @ within / freedom) / ridge)
     covariance = within.T @ within / freedom + ridge * np.eye(size)
     return np.asarray(np.linalg.solve(covariance, offsets.T).T)
 
 
-def evenly(labels: IntArray) -> IntArray:
-    """Return the rows to learn from: at most FACES_A_PERSON_MAX per character, evenly spaced."""
+def evenly(labels: IntArray, *, maximum: int = FACES_A_PERSON_MAX) -> IntArray:
+    """Return the rows to learn from: at most `maximum` per character, evenly spaced."""
     rows = []
     for person in np.unique(labels):
         rows_of_person = np.flatnonzero(labels == person)
-        take = (
-            np.linspace(0, len(rows_of_person) - 1, min(len(rows_of_person), FACES_A_PERSON_MAX))
-            .round()
-            .astype(np.int64)
-        )
+        take = np.linspace(0, len(rows_of_person) - 1, min(len(rows_of_person), maximum)).round().astype(np.int64)
         rows.append(rows_of_person[take])
     return np.concatenate([np.empty(0, np.int64), *rows])
