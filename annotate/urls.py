@@ -49,6 +49,7 @@ urlpatterns = [
     path(f"{C}/tags/preview/", tags.preview, name="tags_preview"),
     path(f"{C}/tags/change/", tags.change, name="tags_change"),
     path(f"{C}/faces/", faces.faces, name="faces"),
+    path(f"{C}/faces/suggestions/", faces.face_suggestions, name="face_suggestions"),
     path(f"{C}/faces/change/", faces.faces_change, name="faces_change"),
     path(f"{C}/faces/<int:face_id>/change/", frame.face_change, name="face_change"),
     path(f"{C}/clusters/<int:cluster_id>/change/", faces.cluster_change, name="cluster_change"),

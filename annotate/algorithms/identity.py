@@ -61,6 +61,23 @@ def decide(
     return Identities(person.astype(np.int64), confidence.astype(np.float32))
 
 
+def of_groups(identities: Identities, group: IntArray, groups: int) -> Identities:
+    """Decide for each of `groups` groups (`group` [N] is 0, 1, ... per face) which character most of its faces are.
+
+    The confidence is the mean over all faces of the group, where a face that is unknown or somebody else counts 0; a
+    group below CONFIDENCE_MIN is UNKNOWN. Ties go to the smaller column.
+    """
+    people = int(identities.person.max(initial=UNKNOWN)) + 1
+    sums = np.zeros((groups, max(1, people)), np.float64)
+    named = identities.person != UNKNOWN
+    np.add.at(sums, (group[named], identities.person[named]), identities.confidence[named])
+    sums /= np.maximum(np.bincount(group, minlength=groups), 1)[:, None]
+    best = sums.argmax(axis=1)
+    confidence = sums[np.arange(groups), best]
+    person = np.where(confidence >= CONFIDENCE_MIN, best, UNKNOWN)
+    return Identities(person.astype(np.int64), confidence.astype(np.float32))
+
+
 def _with_clusters(likeness: FloatArray, cluster: IntArray, known: IntArray) -> FloatArray:
     """Mix each row with its cluster's evidence: its members' mean, and the names given by people in it."""
     sure = likeness.astype(np.float32).copy()

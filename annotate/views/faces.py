@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from annotate.actions import characters, claims, clusters
 from annotate.actions import faces as face_actions
 from annotate.actions.frame_names import candidate_names
 from annotate.models import Character, Face, FaceCluster, ItemKind
+from annotate.naming.suggestions import Suggestion, suggest
 from annotate.queries.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
 from annotate.views.html_rows import parts
 from annotate.views.html_rows.cluster_rows import add_rows
@@ -61,6 +62,22 @@ def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
         return render(request, "annotate/faces.html#more", context)
     context |= {"cast": cast(collection, cache_stamp), "episodes": list(labels)} | bases(collection)
     return render(request, "annotate/faces.html", context | _summary(collection, cache_stamp))
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_safe
+def face_suggestions(request: MemberRequest, collection: Collection) -> HttpResponse:
+    """Who groups (`cluster`) and single faces (`face`) probably are: [name, confidence] by key, null for nobody."""
+    clusters, faces = (as_ints(request.GET.getlist(name)) for name in ("cluster", "face"))
+    try:
+        suggestions = suggest(collection, clusters=clusters, faces=faces)
+    except BadInput:  # the recognition model is missing: a run says so
+        return JsonResponse({"clusters": {}, "faces": {}})
+    return JsonResponse({"clusters": _as_json(suggestions.clusters), "faces": _as_json(suggestions.faces)})
+
+
+def _as_json(suggestions: dict[int, Suggestion | None]) -> dict[str, tuple[str, float] | None]:
+    return {str(key): (who.name, who.confidence) if who else None for key, who in suggestions.items()}
 
 
 def _loose_faces(collection: Collection) -> dict[str, Any]:

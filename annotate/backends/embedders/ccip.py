@@ -37,54 +37,21 @@ IN_FILE = {"dbscan_2": "dbscan_2", "dbscan_free": "dbscan_free", "optics_best": 
 SMALL_FILE, NUMBER_MAX = 65_536, 1e6
 
 
-class CcipEmbedder:
-    """CCIP from a folder with both graphs; `threshold` is the largest difference within one character."""
+class CcipMetric:
+    """The network of a CCIP folder that compares vectors; `threshold` is the largest difference within one
+    character."""
 
     length = LENGTH
 
-    def __init__(
-        self, folder: Path, *, revision: str = "", licence: str = "", threads: int = 0, device: str = AUTO
-    ) -> None:
+    def __init__(self, folder: Path, *, threads: int = 0, device: str = AUTO) -> None:
         """Raises BadInput when a file is missing, damaged or not CCIP."""
-        features, metric = folder / FEATURES_FILE, folder / METRIC_FILE
-        for path in (features, metric):
+        for path in (folder / FEATURES_FILE, folder / METRIC_FILE):
             if not path.is_file():
                 raise BadInput(f"{path} is missing. CCIP needs {FEATURES_FILE} and {METRIC_FILE} in one folder.")
-        self.spec = InputSpec(SIDE, SIDE, Fit.STRETCH, Resample.BILINEAR, mean=CLIP_MEAN, std=CLIP_STD)
-        opened = onnx_session.open_session(features, threads=threads, device=device)
-        _check(opened, features, rank=4)
-        self.network = Network(opened, self.spec)
-        self._batch = BATCH_GPU if opened.on_gpu else BATCH
-        self._features = features
-        self._metric = onnx_session.open_session(metric, threads=threads, device=device)
-        _check(self._metric, metric, rank=2)
-        self._metric_path = metric
+        self._metric_path = folder / METRIC_FILE
+        self._metric = onnx_session.open_session(self._metric_path, threads=threads, device=device)
+        _check(self._metric, self._metric_path, rank=2)
         self.threshold = _threshold(folder)
-        self.clusterings = _clusterings(folder / CLUSTERINGS, self.threshold)
-        self.device = opened.device
-        self.info = ModelInfo(
-            task="embedding",
-            name=folder.name,
-            revision=revision,
-            sha256=weights.sha256_of(features),
-            licence=licence,
-            settings={"threshold": self.threshold, "metric_sha256": weights.sha256_of(metric)},
-        )
-
-    def fit(self, picture: Picture) -> Picture:
-        """Stretch a picture to bytes [SIDE, SIDE, 3], ignoring its aspect ratio."""
-        return self.spec.fit(picture)
-
-    def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
-        """Return one vector [LENGTH] per picture for fitted bytes [n, SIDE, SIDE, 3]."""
-        return list(self._vectors(batch))
-
-    def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
-        """Return the vectors float32 [n, LENGTH] of crops of one character each, in order."""
-        rows = [np.zeros((0, LENGTH), np.float32)]
-        for start in range(0, len(crops), self._batch):
-            rows.append(self._vectors(np.stack([self.fit(crop) for crop in crops[start : start + self._batch]])))
-        return np.concatenate(rows)
 
     def differences(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute the differences float32 [n, m] of vectors [n, LENGTH] and [m, LENGTH]; 0 means the same character.
@@ -115,14 +82,6 @@ class CcipEmbedder:
             raise BadInput(f"{self._metric_path}: the output holds values that are not numbers. Download it again.")
         return np.asarray(answer, np.float32)
 
-    def _vectors(self, batch: Batch) -> NDArray[np.float32]:
-        vectors = np.asarray(self.network.run(batch)[0], np.float32)
-        if vectors.shape != (len(batch), LENGTH):
-            raise BadInput(f"{self._features}: not a CCIP network: its output is {vectors.shape}, not [n, {LENGTH}].")
-        if not (np.abs(vectors) <= LARGEST).all():  # also true for NaN
-            raise BadInput(f"{self._features}: the vectors hold values that are not numbers. Download the model again.")
-        return vectors
-
     @staticmethod
     def pack(vector: NDArray[np.float32]) -> bytes:
         """Pack a vector into 2 bytes per value."""
@@ -137,6 +96,56 @@ class CcipEmbedder:
         return np.frombuffer(b"".join(stored), "<f2").astype(np.float32).reshape(-1, LENGTH)
 
 
+class CcipEmbedder(CcipMetric):
+    """CCIP from a folder with both graphs."""
+
+    def __init__(
+        self, folder: Path, *, revision: str = "", licence: str = "", threads: int = 0, device: str = AUTO
+    ) -> None:
+        """Raises BadInput when a file is missing, damaged or not CCIP."""
+        super().__init__(folder, threads=threads, device=device)
+        features, metric = folder / FEATURES_FILE, folder / METRIC_FILE
+        self.spec = InputSpec(SIDE, SIDE, Fit.STRETCH, Resample.BILINEAR, mean=CLIP_MEAN, std=CLIP_STD)
+        opened = onnx_session.open_session(features, threads=threads, device=device)
+        _check(opened, features, rank=4)
+        self.network = Network(opened, self.spec)
+        self._batch = BATCH_GPU if opened.on_gpu else BATCH
+        self._features = features
+        self.clusterings = _clusterings(folder / CLUSTERINGS, self.threshold)
+        self.device = opened.device
+        self.info = ModelInfo(
+            task="embedding",
+            name=folder.name,
+            revision=revision,
+            sha256=weights.sha256_of(features),
+            licence=licence,
+            settings={"threshold": self.threshold, "metric_sha256": weights.sha256_of(metric)},
+        )
+
+    def fit(self, picture: Picture) -> Picture:
+        """Stretch a picture to bytes [SIDE, SIDE, 3], ignoring its aspect ratio."""
+        return self.spec.fit(picture)
+
+    def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
+        """Return one vector [LENGTH] per picture for fitted bytes [n, SIDE, SIDE, 3]."""
+        return list(self._vectors(batch))
+
+    def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
+        """Return the vectors float32 [n, LENGTH] of crops of one character each, in order."""
+        rows = [np.zeros((0, LENGTH), np.float32)]
+        for start in range(0, len(crops), self._batch):
+            rows.append(self._vectors(np.stack([self.fit(crop) for crop in crops[start : start + self._batch]])))
+        return np.concatenate(rows)
+
+    def _vectors(self, batch: Batch) -> NDArray[np.float32]:
+        vectors = np.asarray(self.network.run(batch)[0], np.float32)
+        if vectors.shape != (len(batch), LENGTH):
+            raise BadInput(f"{self._features}: not a CCIP network: its output is {vectors.shape}, not [n, {LENGTH}].")
+        if not (np.abs(vectors) <= LARGEST).all():  # also true for NaN
+            raise BadInput(f"{self._features}: the vectors hold values that are not numbers. Download the model again.")
+        return vectors
+
+
 def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> CcipEmbedder:
     """Open the model in a folder of the models folder."""
     return CcipEmbedder(
@@ -146,6 +155,11 @@ def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0
         device=device,
         threads=threads,
     )
+
+
+def open_metric(installed: Installed, *, device: str = AUTO, threads: int = 0) -> CcipMetric:
+    """Open the network that compares vectors, without the one that computes them."""
+    return CcipMetric(installed.path, device=device, threads=threads)
 
 
 def _check(opened: onnx_session.Opened, path: Path, *, rank: int) -> None:

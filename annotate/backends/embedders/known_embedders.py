@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,22 +15,27 @@ from annotate.algorithms.difference_clustering import Clustering
 from annotate.backends.contract import Embedder
 from annotate.backends.embedders.builtin import BuiltinEmbedder
 from annotate.backends.model_files import registry
-from annotate.backends.runtime.onnx_session import AUTO
+from annotate.backends.runtime.onnx_session import AUTO, CPU
 
 DEFAULT = registry.BUILTIN
 Vectors = NDArray[np.float32]
 Unpack = Callable[[Sequence[bytes | memoryview]], Vectors]
 
 
-@runtime_checkable
-class DifferenceEmbedder(Embedder, Protocol):
-    """An embedder whose vectors are compared by a second network, not by distance."""
+class VectorMetric(Protocol):
+    """Compares vectors by a network."""
 
     threshold: float  # the largest difference within one character
-    clusterings: dict[str, Clustering]
 
     def differences(self, first: Vectors, second: Vectors) -> Vectors:
         """Compute the differences float32 [n, m] of vectors [n, length] and [m, length]."""
+
+
+@runtime_checkable
+class DifferenceEmbedder(Embedder, VectorMetric, Protocol):
+    """An embedder whose vectors are compared by a second network, not by distance."""
+
+    clusterings: dict[str, Clustering]
 
     def among(self, vectors: Vectors) -> Vectors:
         """Compute all differences float32 [n, n] of a short list of vectors [n, length]."""
@@ -72,13 +78,30 @@ def open_embedder(name: str, models_dir: Path, *, device: str = AUTO, threads: i
     return opened
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How stored vectors of an embedder are compared, without what computes them; `metric` None: by distance."""
+
+    name: str
+    unpack: Unpack
+    metric: VectorMetric | None = None
+
+
+def open_comparison(name: str, models_dir: Path) -> Comparison:
+    """Open what compares the vectors of an embedder, on the CPU. Raises BadInput as `open_embedder`."""
+    if name == DEFAULT:
+        return Comparison(name, BuiltinEmbedder.unpack)
+    metric = registry.open_metric(registry.find(name, models_dir, task="embedding"), device=CPU, threads=1)
+    return Comparison(name, unpack_of(metric), metric)
+
+
 def packed(embedder: Embedder, vector: Vectors) -> bytes:
     """Pack one vector for the database."""
     pack: Callable[[Vectors], bytes] = getattr(embedder, "pack", face_features.pack)
     return pack(vector)
 
 
-def unpack_of(embedder: Embedder) -> Unpack:
+def unpack_of(embedder: object) -> Unpack:
     """Return the function that unpacks what `packed` returned for this embedder."""
     unpack: Unpack = getattr(embedder, "unpack", face_features.unpack)
     return unpack

@@ -41,6 +41,7 @@ class Family:
     starts: tuple[str, ...] = ()
     describer: str = ""
     weights: str = ""  # the file whose hash, with the card, identifies the model
+    metric_opener: str = ""  # of embedders that compare by a second network: opens that one alone, called as `opener`
 
 
 def _scorer(name: str, task: str, module: str, describe: str, opener: str, *files: str) -> Family:
@@ -96,6 +97,7 @@ FAMILIES = {
             "embedding",
             "annotate.backends.embedders.ccip:open_installed",
             ("model_feat.onnx", "model_metrics.onnx"),
+            metric_opener="annotate.backends.embedders.ccip:open_metric",
         ),
         Family("isnet", "mask", "annotate.backends.masks.isnet:open_installed", ("model.onnx",), ("isnetis",)),
         Family(
@@ -193,8 +195,17 @@ def open_model(installed_model: Installed, *, device: str = AUTO, threads: int =
     """
     if installed_model.wheel is not None:
         installed_model.wheel.check()
-    module, _, function = installed_model.family.opener.partition(":")
-    return getattr(import_module(module), function)(installed_model, device=device, threads=threads, **options)
+    opener = _function(installed_model.family.opener)
+    return opener(installed_model, device=device, threads=threads, **options)
+
+
+def open_metric(installed_model: Installed, *, device: str = AUTO, threads: int = 0) -> Any:
+    """Open the network by which an embedder compares vectors; None where it compares by distance.
+
+    Raises BadInput as `open_model`.
+    """
+    name = installed_model.family.metric_opener
+    return _function(name)(installed_model, device=device, threads=threads) if name else None
 
 
 def describe(installed_model: Installed) -> Any:
@@ -202,10 +213,10 @@ def describe(installed_model: Installed) -> Any:
 
     Raises BadInput when a file is missing or damaged, or the model is of a different type.
     """
-    module, _, function = installed_model.family.describer.partition(":")
-    if not module:
+    describer = installed_model.family.describer
+    if not describer:
         raise BadInput(f"{installed_model.name} is not a tagger or classifier. Choose another model.")
-    return getattr(import_module(module), function)(installed_model)
+    return _function(describer)(installed_model)
 
 
 def identity(installed_model: Installed) -> tuple[str, str] | None:
@@ -225,6 +236,12 @@ def identity(installed_model: Installed) -> tuple[str, str] | None:
     else:
         return None
     return str(installed_model.card.get("revision", "")), weights.sha256_of(path)
+
+
+def _function(name: str) -> Any:
+    """Import "module:function"."""
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)
 
 
 def _single(path: Path) -> Installed | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.algorithms.identity import UNKNOWN, decide
+from annotate.algorithms.identity import UNKNOWN, Identities, decide, of_groups
 
 
 def ask(likeness, *, cluster=None, picture=None, known=None, ruled_out=None):
@@ -102,3 +102,36 @@ def test_the_least_confidence_is_enough_and_of_equals_the_earlier_face_has_the_n
 def test_who_loses_a_name_may_lose_the_next_one_too():
     assert ask([[0.8, 0.6], [0.9, 0.1], [0.1, 0.7]], picture=[7, 7, 7]) == [UNKNOWN, 0, 1]
     assert ask([[0.8, 0.75], [0.9, 0.1], [0.1, 0.7]], picture=[7, 7, 7]) == [1, 0, UNKNOWN]
+
+
+def grouped(person, confidence, group):
+    identities = Identities(np.array(person, np.int64), np.array(confidence, np.float32))
+    result = of_groups(identities, np.array(group, np.int64), max(group, default=-1) + 1)
+    return result.person.tolist(), [round(float(value), 3) for value in result.confidence]
+
+
+def test_a_group_is_who_most_of_its_faces_are_and_doubtful_faces_count_against_it():
+    assert grouped([0, 0, 0], [0.9, 0.8, 0.7], [0, 0, 0]) == ([0], [0.8])
+    assert grouped([0, 0, UNKNOWN], [0.9, 0.9, 0.4], [0, 0, 0]) == ([0], [0.6])
+    assert grouped([0, 1, UNKNOWN], [0.9, 0.9, 0.4], [0, 0, 0]) == ([UNKNOWN], [0.3])
+    assert grouped([2, 1], [0.6, 0.7], [1, 0]) == ([1, 2], [0.7, 0.6])
+
+
+def test_no_groups_no_answers():
+    assert grouped([], [], []) == ([], [])
+
+
+@given(st.data())
+def test_a_group_is_never_surer_than_its_surest_face_and_the_order_of_faces_does_not_matter(data):
+    rows = data.draw(st.integers(1, 12))
+    person = data.draw(st.lists(st.integers(UNKNOWN, 3), min_size=rows, max_size=rows))
+    confidence = data.draw(st.lists(st.floats(0.5, 1, width=32), min_size=rows, max_size=rows))
+    group = sorted(data.draw(st.lists(st.integers(0, 2), min_size=rows, max_size=rows)))
+    group = np.unique(group, return_inverse=True)[1].tolist()
+    order = data.draw(st.permutations(range(rows)))
+    result = grouped(person, confidence, group)
+    assert result == grouped(*([values[place] for place in order] for values in (person, confidence, group)))
+    for number, (who, sure) in enumerate(zip(*result, strict=True)):
+        members = [place for place in range(rows) if group[place] == number]
+        assert sure <= round(max(confidence[place] for place in members), 3)
+        assert who == UNKNOWN or (sure >= 0.5 and who in {person[place] for place in members})
