@@ -56,7 +56,12 @@ class Trial:
     def held_worker(self) -> int:
         """A worker that waits in the middle of the work."""
         before, child = self.gate.visited(), self.worker()
-        until(lambda: self.gate.visited() > before)
+        try:
+            until(lambda: self.gate.visited() > before)
+        except TimeoutError:
+            ended, row = os.waitpid(child, os.WNOHANG), self.now()
+            state = row and (row.state, row.attempt, row.error)
+            raise TimeoutError(f"the worker does not begin: it ended {ended}, its work is {state}") from None
         return child
 
     def kill(self, child: int) -> None:
@@ -78,6 +83,10 @@ class Trial:
     def now(self) -> Any:
         """The row as it is; None where it is gone."""
         return self.work.kind.rows().filter(pk=self.row.pk).first()
+
+    def ended(self) -> bool:
+        """Whether it has ended, or is gone."""
+        return (row := self.now()) is None or row.finished
 
     def result(self, **more: Any) -> dict[str, Any]:
         row = self.now()
@@ -130,9 +139,9 @@ def cancelled(work: Work, gate: Gate) -> dict[str, Any]:
     trial = Trial(work, gate, shut=True)
     child = trial.held_worker()
     work.cancel(trial.now())
-    seconds = until(lambda: trial.now() is None or trial.now().finished)
+    seconds = until(trial.ended)
     _, status = os.waitpid(child, 0)
-    half = trial.now() is not None and work.half(trial.now())
+    half = (row := trial.now()) is not None and work.half(row)
     return trial.result(seconds=round(seconds, 2), exit=os.waitstatus_to_exitcode(status), half=half)
 
 
