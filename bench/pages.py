@@ -68,7 +68,7 @@ def pages(collection: Collection) -> list[Page]:
         ("history", [f"{here}/history/"], {}),
         ("history, deep", [f"{here}/history/?before={n}" for n in range(100, operations, 997)], {}),
         ("runs", [f"{here}/runs/"], {}),
-        ("one run", [f"{here}/runs/{run.pk}/" for run in collection.runs.all()[:40]], {}),
+        ("one run", [f"{here}/runs/{run.number}/" for run in collection.runs.all()[:40]], {}),
         ("work (polled)", [f"{here}/work/"], HTMX),
         ("exports", [f"{here}/exports/"], {}),
         ("export recipe", [f"{here}/export/"], {}),

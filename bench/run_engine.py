@@ -75,7 +75,7 @@ def measure(episodes: int, *, samples: int) -> dict[str, tuple[float, float]]:
     client = Client()
     client.force_login(user)
     with override_settings(ALLOWED_HOSTS=["testserver"]):
-        page = f"/c/{collection.pk}/runs/{run.pk}/"
+        page = f"/c/{collection.pk}/runs/{run.number}/"
         results["the run's page"] = _median(lambda: client.get(page), 5)
         results["a poll of the run's page"] = _median(lambda: client.get(page, headers={"HX-Target": "lanes"}), 5)
         results["a poll of the ring in the top bar"] = _median(lambda: client.get(f"/c/{collection.pk}/work/"), 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import redis
@@ -13,7 +14,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
 from annotate.backends.model_files import registry
@@ -37,6 +37,7 @@ class Finding:
     vital: bool = True
     more: str = ""  # for those who ask why
     note: str = ""  # it works, but worse than it could: how, instead of "fine"
+    when: datetime | None = None  # of what the text tells
 
     @property
     def label(self) -> str:
@@ -117,7 +118,7 @@ def check_last_devices() -> list[Finding]:
     return [
         Finding(
             f"Last device of {known[name].label if name in known else name}",
-            fine=True, text=f"{row.device}, {humane.minute(localtime(row.started_at))}", vital=False,
+            fine=True, text=row.device, vital=False, when=row.started_at,
         )
         for name, row in last.items()
     ]  # fmt: skip

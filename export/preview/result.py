@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.cache import cache
 from django.utils import timezone
 
 from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
+from export.algorithms.captions import Piece
 from export.algorithms.filenames import safe_name, short_stem
 from export.algorithms.levels import (
     MinimumTooHigh,
@@ -87,6 +88,15 @@ class TreeRow:
     @property
     def depth(self) -> int:
         return max(0, len(self.path) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPiece:
+    """A piece of an example's caption; `tail` is what follows it without a space, such as a comma."""
+
+    text: str
+    tag: str = ""
+    tail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +300,20 @@ def examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page: 
 def _caption(picture: Picture, recipe: Recipe) -> dict[str, Any]:
     pieces = caption_pieces_of(picture, recipe)
     first = "".join(piece.text for piece in pieces)
-    return {"pieces": pieces, "lines": [line for line in captions_of(picture, recipe) if line != first]}
+    return {"pieces": _with_tails(pieces), "lines": [line for line in captions_of(picture, recipe) if line != first]}
+
+
+def _with_tails(pieces: Iterable[Piece]) -> list[ShownPiece]:
+    """The pieces, each with the signs of the separator after it (up to its space): a line must not begin with these."""
+    shown: list[ShownPiece] = []
+    for piece in pieces:
+        text = piece.text
+        if shown and not piece.tag and not shown[-1].tail:
+            rest = text.lstrip(",;.|")
+            shown[-1] = replace(shown[-1], tail=text[: len(text) - len(rest)])
+            text = rest
+        shown.append(ShownPiece(text, piece.tag))
+    return shown
 
 
 def example_faces(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[Part]:

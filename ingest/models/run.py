@@ -13,6 +13,8 @@ from ingest.models.collection import Collection
 from ingest.models.fields import CountField
 from ingest.models.source import Episode
 
+NUMBER_MAX = 10**9  # a higher one is no row's, and too large for a database's offset
+
 
 class PipelineRun(models.Model):
     """One request to run some stages over some episodes, with its parameters frozen."""
@@ -39,10 +41,7 @@ class PipelineRun(models.Model):
 
     @cached_property
     def number(self) -> int:
-        """The how-manieth of its collection: what pages call it. One query, where nothing has set it before."""
-        counted = self.__dict__.get("counted")  # by `numbered`
-        if counted is not None:
-            return int(counted)
+        """The how-manieth of its collection: what pages and addresses call it. One query, where nothing has set it."""
         return type(self).objects.filter(collection_id=self.collection_id, pk__lte=self.pk).count()
 
     @property
@@ -50,11 +49,14 @@ class PipelineRun(models.Model):
         return self.state in FINISHED
 
 
-def numbered(rows: models.QuerySet[PipelineRun]) -> models.QuerySet[PipelineRun]:
-    """The rows, read with their numbers."""
-    earlier = PipelineRun.objects.filter(collection=models.OuterRef("collection"), pk__lte=models.OuterRef("pk"))
-    count = earlier.order_by().values("collection").annotate(n=models.Count("pk")).values("n")
-    return rows.annotate(counted=models.Subquery(count))
+def with_number(rows: models.QuerySet[PipelineRun], number: int) -> PipelineRun | None:
+    """The run with this number among all runs of a collection (`rows`), or None."""
+    if not 0 < number <= NUMBER_MAX:
+        return None
+    row = rows.order_by("pk")[number - 1 : number].first()
+    if row is not None:
+        row.number = number
+    return row
 
 
 def number_newest(rows: Sequence[PipelineRun]) -> None:

@@ -97,12 +97,13 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A lane without its rows, for lists of runs."""
+    """A lane without its rows, for lists of runs. `number`: of its stage runs, one per episode or one for all."""
 
     name: str
     label: str
     state: str
     percent: int
+    number: int = 1
 
 
 def state_of(states: set[str]) -> str:
@@ -205,7 +206,8 @@ def summaries(runs: Sequence[PipelineRun]) -> dict[int, list[Summary]]:
     by_run: dict[int, list[Summary]] = {run.pk: [] for run in runs}
     for (run, name), group in _grouped(runs).items():
         label = stages()[name].label if name in stages() else name
-        by_run[run].append(Summary(name, label, state_of(group.states), group.points // max(1, group.number)))
+        percent = group.points // max(1, group.number)
+        by_run[run].append(Summary(name, label, state_of(group.states), percent, group.number))
     return by_run
 
 

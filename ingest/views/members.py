@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -18,6 +21,7 @@ from ingest.actions import members as actions
 from ingest.errors import KomaError
 from ingest.models import Collection, Membership, Role
 from ingest.params import as_int
+from ingest.stamp import cached, stamp
 from ingest.views.responses import errors_in_words, seen, success
 
 
@@ -116,8 +120,10 @@ def join(request: HttpRequest) -> HttpResponse:
 def _context(request: MemberRequest, collection: Collection) -> dict[str, object]:
     role: Role = request.role
     rows = list(collection.memberships.select_related("user").order_by("-role", "user__username"))
+    changes = cached("changes_by_person", stamp(collection), lambda: _changes_by_person(collection))
     for row in rows:
         row.role_label = Role(row.role).label  # type: ignore[attr-defined]
+        row.changes, row.last_change = changes.get(row.user_id, (0, None))  # type: ignore[attr-defined]
     context: dict[str, object] = {
         "section": "members",
         "rows": rows,
@@ -130,3 +136,9 @@ def _context(request: MemberRequest, collection: Collection) -> dict[str, object
             invitation.role_label = Role(invitation.role).label
         context["invitations"] = invitations
     return context
+
+
+def _changes_by_person(collection: Collection) -> dict[int, tuple[int, datetime]]:
+    """How many changes of the history each person made, and when the last one."""
+    rows = collection.operations.exclude(by=None).order_by().values_list("by").annotate(n=Count("pk"), last=Max("at"))
+    return {person: (n, last) for person, n, last in rows}

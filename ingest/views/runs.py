@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
@@ -20,7 +20,7 @@ from ingest.actions import runs as actions
 from ingest.actions.collections import keep_run_settings, run_settings
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, SkippedInput, StageRun
-from ingest.models.run import number_newest, numbered
+from ingest.models.run import number_newest, with_number
 from ingest.params import as_ints
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
@@ -29,6 +29,7 @@ from ingest.views.responses import errors_in_words, seen, success
 from ingest.views.run_form import posted_params, stage_fields
 
 PAGE = 30
+RESULTS = ("kept", "duplicates", "faces", "tags", "named")  # counters of stages
 SKIPPED_MAX = 200
 OPEN_ROWS_MAX = 4  # a stage over more episodes shows its rows one stage at a time
 
@@ -44,19 +45,29 @@ def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
             "run": row,
             "dots": dots((lane.label, lane.state) for lane in summaries[row.pk]),
             "percent": estimates.outlook(row, summaries[row.pk]).percent,
+            "episodes": max((lane.number for lane in summaries[row.pk]), default=0),
+            "seconds": (row.finished_at - row.created_at).total_seconds() if row.finished_at else None,
+            "results": _results(row),
         }
         for row in rows
     ]
     return render(request, "ingest/runs.html", {"section": "runs", "entries": entries})
 
 
+def _results(run: PipelineRun) -> list[tuple[str, int]]:
+    """What the run's finished stages counted, by what a reader of the list looks for, each as its first stage says."""
+    tallies = (run.tallies or {}).values()
+    counted = {name: next((t["counters"][name] for t in tallies if t["counters"].get(name)), 0) for name in RESULTS}
+    return [(name, n) for name, n in counted.items() if n]
+
+
 @member_view()
-def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpResponse:
+def run(request: HttpRequest, collection: Collection, number: int) -> HttpResponse:
     """One run: a lane per stage, its log, skipped inputs. htmx polls the lanes until the run has ended.
 
     `?lane=` shows the rows of a stage over many episodes.
     """
-    row = get_object_or_404(numbered(collection.runs.select_related("created_by")), pk=run_id)
+    row = _numbered(collection, number)
     run_lanes = progress.lanes(row, opened=request.GET.get("lane", ""), few_max=OPEN_ROWS_MAX)
     shown_stages = [stage for lane in run_lanes for stage in lane.rows or ()]
     logs = dict(row.stages.filter(pk__in=[stage.pk for stage in shown_stages]).order_by().values_list("pk", "log"))
@@ -88,6 +99,13 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
     }
     template = "ingest/run.html#lanes" if is_poll else "ingest/run.html"
     return render(request, template, context)
+
+
+def _numbered(collection: Collection, number: int) -> PipelineRun:
+    row = with_number(collection.runs.select_related("created_by"), number)
+    if row is None:
+        raise Http404("There is no such run.")
+    return row
 
 
 def _is_idle(lane: progress.Lane) -> bool:
@@ -149,16 +167,16 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
             keep_run_settings(collection=collection, params=row.params, by=request.user, seen=seen(request))
     call_workers()
     text = f"Run {row.number} started on {humane.count(len(chosen), 'episode')}."
-    return success(request, text, to=reverse("run", args=[collection.pk, row.pk]))
+    return success(request, text, to=reverse("run", args=[collection.pk, row.number]))
 
 
 @member_view(at_least=Role.LEAD)
 @require_POST
 @errors_in_words
-def change(request: HttpRequest, collection: Collection, run_id: int) -> HttpResponse:
+def change(request: HttpRequest, collection: Collection, number: int) -> HttpResponse:
     """Cancel or resume, by the button's name."""
-    row = get_object_or_404(collection.runs, pk=run_id)
-    to = reverse("run", args=[collection.pk, row.pk])
+    row = _numbered(collection, number)
+    to = reverse("run", args=[collection.pk, number])
     if "cancel" in request.POST:
         actions.cancel(row, by=request.user)
         return success(request, "Stopping. Saved work is kept.", to=to)

@@ -27,7 +27,7 @@ function chooseFaces() {
     showCount();
   });
   grid.addEventListener("change", showCount);
-  if (limit) showCount();
+  showCount();
 }
 
 function showThreshold() {

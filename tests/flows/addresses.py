@@ -19,6 +19,6 @@ def page_addresses(show: Show, run: PipelineRun) -> list[str]:
         *(inside + name for name in ("exports/", "runs/", "runs/start/", "members/", "settings/", "models/")),
         *(inside + name for name in ("history/", "add/", "add/library/", "compare/", "compare/embedders/", "quality/")),
         f"{inside}delete/",
-        f"{inside}episodes/{show.episode.pk}/", f"{inside}frames/{show.frames[0].pk}/", f"{inside}runs/{run.pk}/",
+        f"{inside}episodes/{show.episode.pk}/", f"{inside}frames/{show.frames[0].pk}/", f"{inside}runs/{run.number}/",
         f"{inside}characters/{show.hinata.pk}/",
     ]  # fmt: skip

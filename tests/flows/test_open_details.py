@@ -19,7 +19,7 @@ def test_a_stage_stays_open_while_its_run_goes_on(show: Show, alice: User, page_
         StageRun.objects.create(
             run=run, episode=show.episode, stage=stage, order=order, queue="cpu", state=state, total=9, done=3
         )
-    page = page_as(alice, f"/c/{show.collection.pk}/runs/{run.pk}/")
+    page = page_as(alice, f"/c/{show.collection.pk}/runs/{run.number}/")
     page.locator("#lane-extract > summary").click()
     with page.expect_response(lambda response: "/runs/" in response.url):
         StageRun.objects.filter(stage="detect").update(done=6)

@@ -157,7 +157,7 @@ def build(collection: Collection, owner: User, *, shade: int, text: str = "") ->
         "face_id": faces[0],
         "cluster_id": cluster,
         "character_id": person,
-        "run_id": run,
+        "number": str(run.number),
         "job_id": job,
         "recipe_id": RecipeRow.objects.create(collection=collection, name=word[:120], params=Recipe().as_dict()),
         "upload_id": Upload.objects.create(

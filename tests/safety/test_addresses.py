@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
 
 from ingest.models import Membership, Role
+from ingest.models.run import with_number
 from tests.conftest import client_of
 from tests.pages import html_of
 from tests.safety.conftest import PATTERNS, World, fingerprint, parameters, taken_back, writes
@@ -116,7 +117,7 @@ def test_rows_of_another_collection_do_not_exist_even_for_its_admin(world: World
     """The address of one collection with the number of a row of the other, by somebody who is admin of both."""
     client, wrong, before = client_of(alice), [], fingerprint()
     for name, (get, post) in IN_COLLECTION.items():
-        if len(parameters(name)) < 2:
+        if len(parameters(name)) < 2 or "number" in parameters(name):  # runs are counted within their collection
             continue
         url = world.address(name, rows=other.rows)
         for verb, lowest in (("get", get), ("post", post)):
@@ -127,6 +128,15 @@ def test_rows_of_another_collection_do_not_exist_even_for_its_admin(world: World
                 if answer.status_code != 404 or fingerprint() != before:
                     wrong.append((name, verb, answer.status_code))
     assert not wrong
+
+
+def test_the_number_of_a_run_means_a_run_of_the_collection_in_the_address(world: World, other: World) -> None:
+    rows = world.collection.runs.all()
+    own = rows.get()
+    assert (own.number, other.collection.runs.get().number) == (1, 1)
+    assert with_number(rows, 1) == own
+    assert other.collection.runs.get() == with_number(other.collection.runs.all(), 1)
+    assert [with_number(rows, number) for number in (0, 2, 10**18)] == [None] * 3
 
 
 def test_rows_of_another_collection_are_not_chosen_by_a_form(world: World, other: World, alice: User) -> None:

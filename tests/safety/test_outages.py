@@ -46,7 +46,7 @@ def test_without_redis_work_is_taken_on_and_waits(world: World, alice: User, no_
     started = client.post(world.address("run_start"), {"episode": world.rows["episode_id"].pk, "stage": "extract"})
     assert started.status_code == 302
     run = PipelineRun.objects.latest("pk")
-    assert started.headers["Location"].endswith(f"/runs/{run.pk}/")
+    assert started.headers["Location"].endswith(f"/runs/{run.number}/")
     assert run.stages.get().state == RunState.QUEUED
     page = client.get(started.headers["Location"])
     assert page.status_code == 200
@@ -57,7 +57,7 @@ def test_without_redis_work_is_taken_on_and_waits(world: World, alice: User, no_
         assert client.get(world.address(name)).status_code == 200, name
     assert client.get("/healthz").json()["redis"] == "bad"
     assert "Redis does not answer" in html_of(client.get("/status/"))
-    assert client.post(f"/c/{world.collection.pk}/runs/{run.pk}/change/", {"cancel": "1"}).status_code == 302
+    assert client.post(f"/c/{world.collection.pk}/runs/{run.number}/change/", {"cancel": "1"}).status_code == 302
 
 
 # --- The database -----------------------------------------------------------------------------------------------------

@@ -180,8 +180,8 @@ def test_without_answers_with_one_model_and_without_common_frames_the_page_says_
     assert "No model answers yet" in html_of(as_bob.get(address))
     tagger("one", show.frames[:1], [[0.9, 0, 0]])
     page = html_of(as_bob.get(address))
-    assert "Answers of only one model" in page
-    assert '<option value="" selected>Choose…' in page
+    assert "has answered" in page and "Compare it with reviewed tags" in page
+    assert "<select" not in page.split("<main")[1]  # nothing to choose between
     tagger("two", show.frames[1:2], [[0.9, 0, 0]])
     assert "no frames in common" in html_of(as_bob.get(address))
 

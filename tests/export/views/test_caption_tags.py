@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import FrameTag
-from export.algorithms.presets import PRESETS
+from export.algorithms.presets import DEFAULT, PRESETS
 from export.preview.result import preview
 from ingest.actions import history
 from ingest.models import Collection, Frame, Membership, Role
@@ -72,7 +72,7 @@ def test_captions_are_composed_anew_without_the_removed_tag(show: Show, as_bob: 
 
 
 def text_of(example: dict[str, list[object]]) -> str:
-    return "".join(piece.text for piece in example["pieces"])  # type: ignore[attr-defined]
+    return "".join(piece.text + piece.tail for piece in example["pieces"])  # type: ignore[attr-defined]
 
 
 def test_viewers_and_strangers_remove_nothing_and_their_captions_are_text(
@@ -99,3 +99,11 @@ def test_a_frame_or_character_of_another_collection_is_not_found(show: Show, as_
     refused = as_bob.post(address(show), {"tag": "smile", "from": ""}, headers={"HX-Request": "true"})
     assert refused.status_code == 422
     assert len(smiling(show)) == 12
+
+
+def test_no_line_of_a_caption_begins_with_a_comma(show: Show, as_bob: Client) -> None:
+    examples = preview(show.collection, DEFAULT.recipe).examples
+    pieces = [piece for example in examples for piece in example["pieces"] if piece.tag]
+    assert pieces and {piece.tail for piece in pieces} <= {",", ""}
+    page = html_of(as_bob.post(reverse("export_preview", args=[show.collection.pk])))
+    assert "</button>,</span>" in page

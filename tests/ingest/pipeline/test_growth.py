@@ -94,7 +94,7 @@ def sweep(run: PipelineRun, client: Client) -> Callable[[], object]:
 
 
 def poll(run: PipelineRun, client: Client) -> Callable[[], object]:
-    return lambda: client.get(f"/c/{run.collection_id}/runs/{run.pk}/", headers={"HX-Target": "lanes"})
+    return lambda: client.get(f"/c/{run.collection_id}/runs/{run.number}/", headers={"HX-Target": "lanes"})
 
 
 def ring(run: PipelineRun, client: Client) -> Callable[[], object]:
@@ -130,7 +130,7 @@ def test_the_page_of_a_run_of_many_episodes_draws_a_bounded_number_of_them(
 ) -> None:
     run = run_over(collection, MANY)
     run.stages.filter(stage="make").update(state=RunState.FAILED, error="no film")
-    page = html_of(as_alice.get(f"/c/{collection.pk}/runs/{run.pk}/?lane=make"))
+    page = html_of(as_alice.get(f"/c/{collection.pk}/runs/{run.number}/?lane=make"))
     assert page.count(": no film") == 20
     assert "The first 20 of 300 episodes" in page
     assert page.count("<tr><td>") == 200 + 1  # and the row of the stage over the whole collection

@@ -179,4 +179,4 @@ def test_an_empty_page_says_what_will_be_there_and_leads_to_the_step_that_fills_
     if path == "runs/":
         assert f"Run {run.number}" in page
     else:
-        assert "Waiting for a worker" in page and steps(as_bob) == [f"{here}runs/{run.pk}/"]
+        assert "Waiting for a worker" in page and steps(as_bob) == [f"{here}runs/{run.number}/"]

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from ingest.models import Collection, Invitation, Membership, Role
+from ingest.models import Collection, Invitation, Membership, Operation, Role
 from tests.conftest import PASSWORD, client_of
 from tests.pages import html_of
 
@@ -140,3 +140,17 @@ def test_a_hostile_name_is_text_on_every_page(as_alice: Client, alice: User, col
         page: Any = as_alice.get(path)
         assert b"<script>alert" not in page.content
         assert b"&lt;script&gt;alert" in page.content
+
+
+def test_the_page_says_who_changed_how_much_and_what_each_role_may(
+    as_bob: Client, alice: User, collection: Collection
+) -> None:
+    for summary in ("one", "two"):
+        Operation.objects.create(collection=collection, by=alice, kind="faces.name", summary=summary)
+    other = Collection.objects.create(name="Other")
+    Operation.objects.create(collection=other, by=alice, kind="faces.name", summary="elsewhere")
+    page = as_bob.get(f"/c/{collection.pk}/members/")
+    rows = {row.user.username: (row.changes, row.last_change is not None) for row in page.context["rows"]}
+    assert (rows["alice"], rows["bob"]) == ((2, True), (0, False))
+    assert "looks at everything" in html_of(page)
+    assert "Invite somebody" not in html_of(page)  # bob is a reviewer

@@ -74,7 +74,7 @@ def test_each_role_may_what_the_table_says(
         collection=collection, token_sha256="c" * 64, created_by=alice, expires_at=timezone.now()
     )
     ids = {
-        "run": {"run_id": run.pk}, "run_change": {"run_id": run.pk}, "upload": {"upload_id": upload.pk},
+        "run": {"number": run.number}, "run_change": {"number": run.number}, "upload": {"upload_id": upload.pk},
         "upload_discard": {"upload_id": upload.pk}, "episode_change": {"episode_id": episode.pk},
         "episode_forget": {"episode_id": episode.pk}, "withdraw": {"invitation_id": invitation.pk},
         "member_change": {"member_id": other.pk},
