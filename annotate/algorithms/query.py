@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 KEYS = ("episode", "shot", "character", "tag", "state", "reason", "faces", "score", "like", "is")
@@ -21,12 +21,13 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition. `key` is one of KEYS; a bare word is a tag, or continues the one before it (`continues`)."""
+    """One condition. `key` is one of KEYS; a bare word (`is_bare`) is a tag, or continues one (`continues`)."""
 
     key: str
     value: str
     negative: bool = False
     continues: bool = field(default=False, compare=False)
+    is_bare: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         value = f'"{self.value}"' if " " in self.value or self.value.endswith(",") else self.value
@@ -54,13 +55,24 @@ def parse(text: str) -> list[Term]:
         if name in SUBJECTS and value and not is_quoted:
             terms.append(Term("tag", f"{name}:{value}", bool(minus)))
         elif name in KEYS:
-            terms.append(Term(name, value, bool(minus), continues=is_word and after_word and not minus))
+            continues = is_word and after_word and not minus
+            terms.append(Term(name, value, bool(minus), continues, is_bare=not key))
         else:
-            terms.append(Term("tag", f"{key}:{value}", bool(minus)))
+            terms.append(Term("tag", f"{key}:{value}", bool(minus), is_bare=True))
         after_word = is_word and not raw.endswith(",")
     if len(terms) > TERMS_MAX:
         raise QueryError(f"At most {TERMS_MAX} filters at once.")
     return terms
+
+
+def name_key(name: str) -> str:
+    """The spelling by which a name is compared with bare words: `Mio  Akiyama` -> `mio_akiyama`."""
+    return "_".join(name.lower().split())
+
+
+def bare_words(terms: Sequence[Term]) -> set[str]:
+    """Every term without a filter, as `name_key` spells it."""
+    return {name_key(term.value) for term in terms if term.is_bare}
 
 
 def spellings(terms: Sequence[Term]) -> set[str]:
@@ -68,12 +80,12 @@ def spellings(terms: Sequence[Term]) -> set[str]:
     return {name for start in range(len(terms)) for name, _ in _together(terms, start)}
 
 
-def joined(terms: Sequence[Term], tags: Container[str]) -> list[Term]:
-    """The terms with words beside each other made one where `tags` holds that name; the longest name first."""
+def joined(terms: Sequence[Term], names_known: Container[str]) -> list[Term]:
+    """The terms with words beside each other made one where `names_known` holds that name; the longest name first."""
     result: list[Term] = []
     start = 0
     while start < len(terms):
-        names = [(name, end) for name, end in _together(terms, start) if name in tags]
+        names = [(name, end) for name, end in _together(terms, start) if name in names_known]
         name, end = names[-1] if names else (terms[start].value, start + 1)
         result.append(replace(terms[start], value=name))
         start = end
@@ -87,7 +99,24 @@ def _together(terms: Sequence[Term], start: int) -> Iterator[tuple[str, int]]:
         if not terms[end].continues:
             return
         name = f"{name}_{terms[end].value}"
-        yield name.lower(), end + 1
+        yield name_key(name), end + 1
+
+
+def named(terms: Sequence[Term], tags: Container[str], characters: Mapping[str, str]) -> list[Term]:
+    """The terms with bare words that are no tag, but a character, made `character:`; its names by `name_key`."""
+    result = []
+    for term in terms:
+        key = name_key(term.value)
+        is_character = term.is_bare and key not in tags and key in characters
+        result.append(replace(term, key="character", value=characters[key]) if is_character else term)
+    return result
+
+
+def pattern(value: str) -> re.Pattern[str] | None:
+    """What `*_hair` matches, as a whole name; None for a value without `*`. Spaces stand for underscores."""
+    if "*" not in value:
+        return None
+    return re.compile(".*".join(map(re.escape, name_key(value).split("*"))), re.DOTALL)
 
 
 def number(value: str) -> tuple[str, int]:

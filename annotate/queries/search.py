@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate.algorithms.query import KEYS, QueryError, Term, joined, number, parse, spellings
+from annotate.algorithms.completion import INSIDE_MIN
+from annotate.algorithms.query import (
+    KEYS,
+    QueryError,
+    Term,
+    bare_words,
+    joined,
+    name_key,
+    named,
+    number,
+    parse,
+    pattern,
+    spellings,
+)
 from annotate.models import (
     Character,
     CharacterAlias,
@@ -26,23 +40,37 @@ from ingest.params import as_int
 COUNT_MAX = 5_000  # counting further costs more than it tells: shown as "5,000+"
 HITS_MAX = 5_000  # keys that are passed on; with more matches, the walk in page order is short
 RARE_TAG_FRAMES = 150_000  # index entries: read within some tens of milliseconds
+SIMILAR_MAX = 6  # tags that a message proposes
+COMPARED_MAX = 2_000  # tags whose spelling is compared with a word that is none: 20 ms
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "filecaptioned", "unread", "untagged")
 
 
 def terms_of(collection: Collection, text: str) -> list[Term]:
     """The terms of a query. Words that are a tag of the collection together are one term: blue hair is blue_hair.
+    Where bare words are no tag, but the name or alias of a character, they mean the character.
 
-    Raises QueryError. At most two small queries for names, none where no two words stand beside each other.
+    Raises QueryError. At most four small queries for names, none where every term has its filter.
     """
     terms = parse(text)
-    names = spellings(terms)
+    names = spellings(terms) | bare_words(terms)
     if not names:
         return terms
     visible = Tag.objects.visible_in(collection.pk)
-    known = set(visible.filter(name__in=names).values_list("name", flat=True))
-    known |= set(visible.filter(aliases__name__in=names).values_list("aliases__name", flat=True))
-    return joined(terms, known)
+    tags = set(visible.filter(name__in=names).values_list("name", flat=True))
+    tags |= set(visible.filter(aliases__name__in=names).values_list("aliases__name", flat=True))
+    result = joined(terms, tags)
+    if all(name_key(term.value) in tags for term in result if term.is_bare):
+        return result
+    characters = _characters(collection)
+    return named(joined(terms, tags | characters.keys()), tags, characters)
+
+
+def _characters(collection: Collection) -> dict[str, str]:
+    """Return each name and alias of the cast by its `name_key`."""
+    names = Character.objects.filter(collection=collection).values_list("name", flat=True)
+    aliases = CharacterAlias.objects.filter(collection=collection).values_list("name", flat=True)
+    return {name_key(name): name for name in (*aliases, *names)}
 
 
 def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
@@ -54,7 +82,7 @@ def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
     rows = Frame.objects.filter(collection=collection)
     if not any(term.key in ("state", "reason", "like") for term in terms):
         rows = rows.kept()
-    together = [term for term in terms if term.key == "tag" and not term.negative]
+    together = [term for term in terms if term.key == "tag" and not term.negative and pattern(term.value) is None]
     if len(together) > 1 and (narrowed := _all_tags(collection, together)) is not None:
         rows = rows.filter(narrowed)
         terms = [term for term in terms if term not in together]
@@ -104,9 +132,21 @@ def _character(collection: Collection, value: str) -> Q:
 
 
 def _tag(collection: Collection, value: str) -> Q:
-    return Q(
-        Exists(FrameTag.objects.filter(frame=OuterRef("pk"), tag_id=_tag_key(collection, value), state=TagState.YES))
-    )
+    of_frame = FrameTag.objects.filter(frame=OuterRef("pk"), state=TagState.YES)
+    if (wanted := pattern(value)) is None:
+        return Q(Exists(of_frame.filter(tag_id=_tag_key(collection, value))))
+    keys = [key for key, name in _tags_here(collection) if wanted.fullmatch(name)]
+    if not keys:
+        raise QueryError(f"No tag of this collection matches {value!r}.")
+    return Q(Exists(of_frame.filter(tag_id__in=keys)))
+
+
+def _tags_here(collection: Collection) -> list[tuple[int, str]]:
+    """Return the key and the name of every tag on frames of the collection, the most frequent first."""
+    counts = TagCount.objects.filter(collection_id=collection.pk, state=TagState.YES, n__gt=0)
+    frames_by_tag = dict(counts.values_list("tag_id", "n"))
+    names = Tag.objects.filter(pk__in=counts.values("tag_id")).values_list("pk", "name")
+    return sorted(names, key=lambda tag: (-frames_by_tag.get(tag[0], 0), tag[1]))
 
 
 def _tag_key(collection: Collection, value: str) -> int:
@@ -120,8 +160,17 @@ def _tag_key(collection: Collection, value: str) -> int:
         if colon and head.isidentifier():
             filters = ", ".join(f"{key}:" for key in KEYS)
             raise QueryError(f"There is no filter {head}: and no tag {value!r}. Filters are {filters}")
-        raise QueryError(f"There is no tag {value!r}.")
+        similar = ", ".join(_similar_tags(collection, name))
+        raise QueryError(f"There is no tag {value!r}." + (f" Similar tags: {similar}." if similar else ""))
     return tag
+
+
+def _similar_tags(collection: Collection, name: str) -> list[str]:
+    """Return up to SIMILAR_MAX tags on frames of the collection that hold the name or are spelled almost like it."""
+    names = [here for _, here in _tags_here(collection)]
+    holding = [here for here in names if len(name) >= INSIDE_MIN and name in here]
+    misspelled = get_close_matches(name, names[:COMPARED_MAX], n=SIMILAR_MAX)
+    return list(dict.fromkeys(holding + misspelled))[:SIMILAR_MAX]
 
 
 def _all_tags(collection: Collection, terms: list[Term]) -> Q | None:

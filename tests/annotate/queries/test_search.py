@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -73,6 +75,86 @@ def test_a_tag_is_found_as_pages_write_it_with_spaces(
     hair: None, collection: Collection, text: str, indexes: list[int]
 ) -> None:
     assert found(collection, text) == indexes
+
+
+@pytest.fixture
+def cast(hair: None, collection: Collection) -> None:
+    """Beside `hair`: Mio on frames 0 and 1, her outfit Mio Pool on 2, Solo on 4; Mio's alias is Mio-chan."""
+    mio = Character.objects.create(collection=collection, name="Mio")
+    pool = Character.objects.create(collection=collection, name="Mio Pool", parent=mio)
+    solo = Character.objects.create(collection=collection, name="Solo")
+    CharacterAlias.objects.create(collection=collection, character=mio, name="Mio-chan")
+    for index, who in ((0, mio), (1, mio), (2, pool), (4, solo)):
+        frame = Frame.objects.get(collection=collection, index=index)
+        Face.objects.create(frame=frame, character=who, collection=collection, left=0, top=0, right=1, bottom=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "indexes"),
+    [
+        ("Mio", [0, 1, 2]),
+        ("mio", [0, 1, 2]),
+        ("mio-CHAN", [0, 1, 2]),
+        ("mio pool", [2]),
+        ("mio_pool", [2]),
+        ('"Mio Pool"', [2]),
+        ("-mio", [3, 4]),
+        ("mio blue hair", [0]),
+        ("blue hair mio", [0]),
+        ("hair mio", [1, 2]),
+        ("-hair mio", [0]),
+        ("solo", [3]),  # a tag comes first
+        ("character:solo", [4]),
+    ],
+)
+def test_a_word_that_is_no_tag_but_a_name_of_the_cast_finds_the_character(
+    cast: None, collection: Collection, text: str, indexes: list[int]
+) -> None:
+    assert found(collection, text) == indexes
+
+
+def test_a_name_of_the_cast_after_tag_or_of_another_collection_is_no_character(
+    cast: None, collection: Collection
+) -> None:
+    other = Collection.objects.create(name="Other")
+    for where, text in ((collection, "tag:mio"), (other, "mio")):
+        with pytest.raises(QueryError, match="There is no tag 'mio'"):
+            found(where, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "indexes"),
+    [
+        ("*hair", [0, 1, 2]),
+        ("*hair*", [0, 1, 2, 3]),
+        ("tag:hair_*", [3]),
+        ("-*hair* solo", []),
+        ("b*e", [1]),
+        ("-*hair*", [4]),
+        ('"* hair"', [0]),
+        ("hair *hair", [1, 2]),
+        ("*HAIR -blue", [0, 2]),
+    ],
+)
+def test_an_asterisk_stands_for_any_part_of_a_tag(
+    hair: None, collection: Collection, text: str, indexes: list[int]
+) -> None:
+    assert found(collection, text) == indexes
+
+
+def test_a_pattern_that_no_tag_of_the_collection_matches_is_refused(hair: None, collection: Collection) -> None:
+    other = Collection.objects.create(name="Other")
+    for where, text in ((collection, "*wings"), (other, "*hair")):
+        with pytest.raises(QueryError, match=f"No tag of this collection matches '{re.escape(text)}'"):
+            found(where, text)
+
+
+def test_a_word_that_is_no_tag_brings_the_tags_that_are_like_it(hair: None, collection: Collection) -> None:
+    for text, similar in (("blu_hair", "blue_hair"), ("over", "hair_over_one_eye"), ("hai", "hair, blue_hair")):
+        with pytest.raises(QueryError, match=f"There is no tag '{text}'. Similar tags: {similar}"):
+            found(collection, text)
+    with pytest.raises(QueryError, match=r"There is no tag 'blu_hair'\.$"):
+        found(Collection.objects.create(name="Other"), "blu_hair")
 
 
 def test_words_that_are_no_tag_together_are_tags_of_their_own(hair: None, collection: Collection) -> None:
