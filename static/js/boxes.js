@@ -34,6 +34,7 @@ function pointOf(event) {
   };
 }
 
+const faceRows = () => [...document.querySelectorAll("[data-face-row]")];
 const boxOf = (face) => canvas().querySelector(`.box[data-face="${face}"]`);
 
 function choose(face) {
@@ -41,7 +42,7 @@ function choose(face) {
   for (const box of document.querySelectorAll(".box")) {
     box.classList.toggle("current", box.dataset.face === face);
   }
-  for (const row of document.querySelectorAll("[data-face-row]")) {
+  for (const row of faceRows()) {
     row.classList.toggle("current", row.dataset.faceRow === face);
   }
   const row = document.querySelector(`[data-face-row="${face}"]`);
@@ -171,8 +172,13 @@ async function drawn(box) {
     return;
   }
   setDrawing(false);
+  const facesBefore = new Set(faceRows().map((row) => row.dataset.faceRow));
   await post(box);
   box.remove(); // what was saved was drawn anew
+  const row = faceRows().find(({ dataset }) => !facesBefore.has(dataset.faceRow));
+  if (!row) return;
+  choose(row.dataset.faceRow);
+  row.querySelector("input[name=name]")?.focus(); // else the letters of its name would be shortcuts
 }
 
 document.addEventListener("pointerup", () => {

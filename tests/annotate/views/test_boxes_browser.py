@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from annotate.actions import faces, tags
 from annotate.models import Face, FrameTag
-from ingest.models import Operation
+from ingest.models import Frame, Operation
 from tests.annotate.views.conftest import Show
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +50,20 @@ def test_a_drawn_box_is_undone_by_its_key(show: Show, frame_page: Any) -> None:
     undo_by_key(frame_page)
     assert frame_page.locator("#canvas .box").count() == 1
     assert not Face.objects.filter(pk=drawn.pk).exists()
+
+
+def test_a_drawn_face_is_named_by_typing_at_once(show: Show, frame_page: Any) -> None:
+    frame_page.keyboard.press("b")
+    frame_page.locator("#canvas.drawing").wait_for()
+    drag(frame_page, (0.55, 0.3), (0.85, 0.8))
+    frame_page.locator("[data-face-row].current input[name=name]:focus").wait_for()
+    frame_page.keyboard.type("Zede")  # the keys of undo, exclude and drop
+    frame_page.keyboard.press("Enter")
+    frame_page.locator("#toasts", has_text="named Zede").wait_for()
+    drawn = Face.objects.get(frame=show.frames[0], drawn_by__isnull=False)
+    assert drawn.character is not None and drawn.character.name == "Zede"
+    frame = Frame.objects.get(pk=show.frames[0].pk)
+    assert not frame.excluded and frame.state == "kept"
 
 
 def test_a_moved_box_is_undone_by_its_key_and_the_next_press_takes_what_was_before(
