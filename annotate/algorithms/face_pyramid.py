@@ -41,7 +41,7 @@ def levels(
     picture: Picture,
     *,
     longest: int = 1120,
-    shortest: int = 96,
+    shortest: int = 32,
     ratio: float = 0.5,
     levels_max: int = 5,
     step: int = 16,

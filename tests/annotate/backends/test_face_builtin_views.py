@@ -41,6 +41,16 @@ def crowd(
     return canvas.finish(), np.array(collected, np.float32)
 
 
+def close_up(rng: np.random.Generator, unit: float) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """One person in a square picture, from the front, and the box of the face as far as the picture reaches."""
+    side = SIZE[1]
+    canvas = Canvas(random_background(rng, (side, side)))
+    pose = replace(random_pose(rng, back_views=False), yaw=float(rng.uniform(-30, 30)), tilt=0.0, eyes=1.0)
+    drawn = draw_person(canvas, random_appearance(rng), pose, x=side / 2, y=0.42 * side, unit=unit)
+    assert drawn.face is not None
+    return canvas.finish(), boxes.clip(np.array([drawn.face], np.float32), side, side)
+
+
 def share_found(detector: BuiltinFaces, seed: int, *, grey: bool = False, **how: float | tuple[float, float]) -> float:
     rng = np.random.default_rng(seed)
     hits = faces = 0
@@ -86,3 +96,14 @@ def test_faces_of_32_pixels_are_found(usual: BuiltinFaces) -> None:
 
 def test_faces_of_18_pixels_are_found_by_the_setting_for_small_ones(small: BuiltinFaces) -> None:
     assert share_found(small, 36, unit=11) >= 0.85
+
+
+@pytest.mark.parametrize(("unit", "height"), [(320, 0.7), (380, 0.83)])
+def test_a_face_over_most_of_a_square_picture_is_found(usual: BuiltinFaces, unit: int, height: float) -> None:
+    rng = np.random.default_rng(5)
+    hits = 0
+    for _ in range(10):
+        picture, truth = close_up(rng, unit)
+        assert (truth[0, 3] - truth[0, 1]) / SIZE[1] == pytest.approx(height, abs=0.05)
+        hits += len(boxes.match(truth, usual.detect([picture])[0].boxes, min_iou=0.5).pairs)
+    assert hits >= 9
