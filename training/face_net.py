@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -63,6 +64,43 @@ class FaceNet(nn.Module):  # type: ignore[misc]
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         answer = self.logits(pictures)
         return torch.sigmoid(answer[:, 0]), answer[:, 1:]
+
+
+def restore(net: FaceNet, path: Path, pictures: Tensor) -> None:
+    """Loads the weights of an ONNX file that `write_onnx` wrote, so that training can go on from a published model.
+
+    Batch norm is folded into such a file's convolutions: each norm gets the statistics of `pictures` (canvases, uint8
+    [n, h, w, 3]) and the scale and shift that undo them, so that outputs are preserved.
+    """
+    graph = onnx.load(str(path)).graph
+    values = {entry.name: torch.from_numpy(onnx.numpy_helper.to_array(entry).copy()) for entry in graph.initializer}
+    stored = [node.input for node in graph.node if node.op_type == "Conv"]
+    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    norms: dict[nn.Conv2d, nn.BatchNorm2d] = {
+        block[0]: block[1]
+        for block in net.modules()
+        if isinstance(block, nn.Sequential) and len(block) > 1 and isinstance(block[1], nn.BatchNorm2d)
+    }
+    net.eval()
+    with torch.no_grad():
+        for module, (_, weight, bias) in zip(convolutions, stored, strict=True):
+            module.weight.copy_(values[weight])
+            if module not in norms:
+                module.bias.copy_(values[bias])
+                continue
+            norm = norms[module]
+            norm.running_mean.zero_(), norm.running_var.fill_(1 - norm.eps)
+            norm.weight.fill_(1.0), norm.bias.copy_(values[bias])
+
+        def settle(norm: nn.BatchNorm2d, inside: tuple[Tensor]) -> None:
+            mean, variance = inside[0].mean((0, 2, 3)), inside[0].var((0, 2, 3))
+            norm.running_mean.copy_(mean), norm.running_var.copy_(variance)
+            norm.weight.copy_((variance + norm.eps).sqrt()), norm.bias.add_(mean)
+
+        hooks = [norm.register_forward_pre_hook(settle) for norm in norms.values()]
+        net.logits(pictures)
+        for hook in hooks:
+            hook.remove()
 
 
 def start_from(net: FaceNet, path: Path, *, larger: float = 1.0) -> None:

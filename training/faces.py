@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from training.drawing_scenes import draw_places, draw_scenes
 from training.export_onnx import write_onnx
-from training.face_net import FaceNet, loss, start_from, targets
+from training.face_net import FaceNet, loss, restore, start_from, targets
 from training.gathered import read_gathered
 from training.scenery import Picture
 from training.synthesis import Material, canvas, contact_sheet, read_material
@@ -81,11 +81,11 @@ def average_into(average: FaceNet, net: FaceNet, decay: float) -> None:
 
 
 def _face_free(rng: np.random.Generator, material: Material, count: int) -> Iterator[Picture]:
-    """`count` composed pictures and all gathered scenery in full size, as in the application."""
+    """`count` composed pictures and as many of the gathered scenery in full size, as in the application."""
     for _ in range(count):
         yield material.ground(rng, 384)
     if material.gathered is not None:
-        for place in range(len(material.gathered.scenery)):
+        for place in rng.permutation(len(material.gathered.scenery))[:count].tolist():
             yield material.gathered.full_picture(place)
 
 
@@ -133,11 +133,15 @@ class Best:
 class Trainer:
     """A net, its running average, and the optimiser's schedule over all rounds."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, material: Material) -> None:
         torch.manual_seed(options.seed)
         self.options = options
         self.net = FaceNet()
-        if options.start:
+        if options.start and options.start.suffix == ".onnx":
+            rng = np.random.default_rng(options.seed)
+            canvases = [canvas(rng, options.size, material, sides=SIDES)[0] for _ in range(256)]
+            restore(self.net, options.start, torch.from_numpy(np.stack(canvases)))
+        elif options.start:
             start_from(self.net, options.start, larger=options.larger)
         self.average = copy.deepcopy(self.net).eval()
         self.rule = torch.optim.AdamW(self.net.parameters(), lr=options.rate, weight_decay=0.02)
@@ -181,6 +185,8 @@ class Trainer:
                 spent = time.monotonic() - self.started
                 print(f"step {self.done}, {self.progress:.0%}, loss {total / 100:.3f} {spent:.0f} s", flush=True)
                 total = 0.0
+            if self.options.saved and self.done % self.options.saved == 0:
+                torch.save(self.average.state_dict(), self.options.out / f"average_{self.done}.pt")
             over = self.progress >= until
             if self.done % self.options.check == 0 or over:
                 threshold, figures = choose_threshold(self.average, checks, side_min=SIDE_MIN)
@@ -195,7 +201,7 @@ class Trainer:
 def train(material: Material, checks: Validation, options: argparse.Namespace) -> Best:
     """Trains in rounds with mining between them; the checkpoint is the best of the last round, which used all mined
     decoys."""
-    trainer = Trainer(options)
+    trainer = Trainer(options, material)
     if options.steps == 0:
         return Best(trainer.average, *choose_threshold(trainer.average, checks, side_min=SIDE_MIN))
     best: Best | None = None
@@ -254,15 +260,18 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=float, nargs="+", default=[0.5, 0.25, 0.25], help="shares of the steps between minings"
     )
-    parser.add_argument("--mined", type=int, default=1500, help="face-free pictures searched after each round")
+    parser.add_argument(
+        "--mined", type=int, default=1500, help="face-free pictures of each kind searched after each round"
+    )
     parser.add_argument("--scenes", type=int, default=700, help="drawn scenes to cut canvases from")
     parser.add_argument("--check", type=int, default=350, help="steps between validations")
+    parser.add_argument("--saved", type=int, default=0, help="steps between saved checkpoints (0: none)")
     parser.add_argument(
         "--checked", type=int, default=1200, help="face-free validation pictures; faces in 6/20 as many"
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--start", type=Path, help="faces.pt of an earlier run to go on from")
+    parser.add_argument("--start", type=Path, help="faces.pt or faces.onnx of an earlier run to go on from")
     parser.add_argument("--larger", type=float, default=1.0, help="boxes are to be this much larger than --start's")
     parser.add_argument("--sheet", type=Path, help="only write a picture of sample canvases")
     options = parser.parse_args()

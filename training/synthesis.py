@@ -16,6 +16,7 @@ from training.drawing_scenes import DrawnScenes
 from training.drawn_heads import draw_head
 from training.finish import flattened, spoil
 from training.gathered import Gathered
+from training.hard_faces import matured, shaded, spectacled, two_inks
 from training.pasted_faces import (
     CROP_CENTRE,
     Box,
@@ -45,6 +46,11 @@ class Shares:
     hidden: float = 0.15
     grey: float = 0.1
     lines: float = 0.05
+    mature: float = 0.25
+    shaded: float = 0.12
+    spectacles: float = 0.1
+    inks: float = 0.06
+    turned: float = 0.08  # canvases turned by 90, 180 or 270 degrees
 
 
 @dataclass(slots=True)
@@ -107,8 +113,14 @@ def _add_crop(rng: np.random.Generator, canvas: _Canvas, material: Material, x: 
     shares = material.shares
     crop = recolour(rng, material.faces[int(rng.integers(len(material.faces)))])
     looks = int(rng.choice([-1, 1])) if rng.random() < shares.sideways else 0  # right 1, left -1, front 0
+    if rng.random() < shares.mature:
+        crop = matured(rng, crop)
     if rng.random() < (max(0.4, shares.shut) if looks else shares.shut):
         crop = shut_eyes(rng, crop)
+    if rng.random() < shares.spectacles:
+        crop = spectacled(rng, crop)
+    if rng.random() < shares.shaded:
+        crop = shaded(rng, crop)
     if not looks and rng.random() < shares.hidden:
         crop = hang_hair(rng, crop)
     if rng.random() < 0.5:
@@ -169,7 +181,7 @@ def canvas(
     if material.scenes is not None and rng.random() < (0.22 if material.faces else 0.6):
         picture, truth = material.scenes(rng, size, sides)
         truth[:, 2:] *= DRAWN_FACE
-        return spoil(rng, picture, grey=shares.grey, lines=shares.lines), truth
+        return _finished(rng, picture, truth, shares)
     if material.hard and rng.random() < 0.3:
         hard = material.hard[int(rng.integers(len(material.hard)))]
         canvas = _Canvas(cv2.resize(hard, (size, size), interpolation=cv2.INTER_LINEAR))  # a copy of that size
@@ -196,7 +208,26 @@ def canvas(
     for face in canvas.faces:
         if rng.random() < 0.12:
             _in_front(rng, canvas.picture, face)
-    return spoil(rng, canvas.picture, grey=shares.grey, lines=shares.lines), truth
+    return _finished(rng, canvas.picture, truth, shares)
+
+
+def _finished(
+    rng: np.random.Generator, picture: Picture, truth: NDArray[np.float32], shares: Shares
+) -> tuple[Picture, NDArray[np.float32]]:
+    """The canvas in its final light and colours, some turned by quarters with their faces."""
+    picture = spoil(rng, picture, grey=shares.grey, lines=shares.lines)
+    if rng.random() < shares.inks:
+        picture = two_inks(rng, picture)
+    if rng.random() < shares.turned:
+        for _ in range(int(rng.integers(1, 4))):
+            picture, truth = quarter_turn(picture, truth)
+    return picture, truth
+
+
+def quarter_turn(picture: Picture, truth: NDArray[np.float32]) -> tuple[Picture, NDArray[np.float32]]:
+    """A canvas [s, s, 3] turned by 90 degrees to the left, with its faces [n, 4] (centre, width, height)."""
+    x, y, width, height = truth.T
+    return np.ascontiguousarray(np.rot90(picture)), np.stack([y, picture.shape[1] - x, height, width], 1)
 
 
 def contact_sheet(canvases: Sequence[tuple[Picture, NDArray[np.float32]]], columns: int) -> Picture:
