@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import faulthandler
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,7 @@ class Trial:
         except TimeoutError:
             ended, row = os.waitpid(child, os.WNOHANG), self.now()
             state = row and (row.state, row.attempt, row.error)
+            print_stacks(child)
             raise TimeoutError(f"the worker does not begin: it ended {ended}, its work is {state}") from None
         return child
 
@@ -94,6 +97,16 @@ class Trial:
             return {"state": "gone"} | more
         result = {"state": row.state, "attempt": row.attempt, "error": row.error, "outcome": self.work.outcome(row)}
         return result | {"visits": self.gate.visited(), "token": row.token} | more
+
+
+def print_stacks(pid: int) -> None:
+    """Let a worker and its children write to stderr where each of their threads is."""
+    with suppress(OSError):
+        of_it = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in [pid, *map(int, of_it)]:
+            print(f"process {each}:", file=sys.stderr, flush=True)
+            os.kill(each, signal.SIGUSR1)
+            time.sleep(1)
 
 
 def until(true: Callable[[], object]) -> float:
@@ -164,6 +177,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("kinds", nargs="*")
     options = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)  # also for the workers, which are forks
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for name in [name for name in os.environ if name.startswith("KOMA_")]:
         del os.environ[name]
