@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate.actions import tag_changes
+from annotate.actions.tags import NAME_MAX
 from annotate.algorithms.query import QueryError
 from annotate.algorithms.replacing import PatternError, replaced
 from annotate.queries import search, tag_table
@@ -125,7 +126,7 @@ def _found_names(request: HttpRequest, collection: Collection) -> dict[str, str]
     replacement = request.POST.get("with", "")[:TEXT_MAX].replace(" ", "_")
     names = tag_table.tags_of(collection).values_list("name", flat=True).order_by("name")
     try:
-        found = replaced(names, find=find, replacement=replacement, is_regex=is_regex)
+        found = replaced(names, find=find, replacement=replacement, is_regex=is_regex, length_max=NAME_MAX)
     except PatternError as error:
         raise BadInput(str(error)) from error
     if not found:

@@ -179,7 +179,13 @@ def _new_texts(request: HttpRequest, rows: Sequence[CaptionRow]) -> dict[int, st
             raise BadInput("Type what to find.")
         replacement, is_regex = request.POST.get("with", "")[:TEXT_MAX], bool(request.POST.get("regex"))
         try:
-            new = replaced((row.text for row in rows), find=find, replacement=replacement, is_regex=is_regex)
+            new = replaced(
+                (row.text for row in rows),
+                find=find,
+                replacement=replacement,
+                is_regex=is_regex,
+                length_max=caption_actions.LENGTH_MAX,
+            )
         except PatternError as error:
             raise BadInput(str(error)) from error
         texts = {row.frame.pk: new[row.text] for row in rows if row.text in new}
