@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, ExpressionWrapper, F, FloatField, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import Count, Exists, ExpressionWrapper, F, FloatField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Greatest, Least
 
 from annotate.algorithms.face_features import FACE_CENTRE_DOWN, HEAD_SCALE
 from annotate.models import (
@@ -31,6 +31,8 @@ CLUSTER_MIN = 2  # a face without similar ones is not a group
 CHARACTER_TAGS = 500
 NO_CHARACTER = 0  # in counts
 PORTRAIT_SIDE = 96  # pixels of a head: what pages show
+PORTRAIT_ORDER = ("-is_reference", "-named_by", "-score", "pk")
+PORTRAIT_CANDIDATES = 16
 TURNED_AWAY = ("profile", "from_side", "from_behind", "facing_away", "head_out_of_frame", "faceless")
 
 
@@ -201,21 +203,30 @@ def waiting_clusters_count(collection: Collection, cache_stamp: str) -> int:
 
 
 def portraits(characters: Iterable[int]) -> dict[int, str]:
-    """Return crop names by character. One query.
+    """Return crop names by character. One query, whose work does not grow with the number of faces.
 
     A reference face first, since a person chose it; then one whose head lies in the picture, is large, and is on a
     frame without a tag that says it is turned away; then any in the picture; then any. Of each kind a person's label
-    comes first, then the best score.
+    comes first, then the best score. Only the first PORTRAIT_CANDIDATES of a character in that order are considered
+    for what has to be looked up in their frames.
     """
-    faces = Face.objects.filter(character=OuterRef("pk"), state=FaceState.FACE).exclude(crop="")
-    faces = faces.order_by("-is_reference", "-named_by", "-score", "pk")
-    inside = _heads_in_the_picture(faces)
-    turned = FrameTag.objects.filter(frame=OuterRef("frame"), tag__name__in=TURNED_AWAY, state=TagState.YES)
+    faces = _faces_in_order(OuterRef("pk"))
+    candidates = _faces_in_order(OuterRef(OuterRef("pk"))).values("pk")[:PORTRAIT_CANDIDATES]
+    inside = _heads_in_the_picture(Face.objects.filter(pk__in=candidates).order_by(*PORTRAIT_ORDER))
+    # Each name's key is looked up once; a join would look up every tag of every frame.
+    tags = Q(*(("tag", Subquery(Tag.objects.filter(name=name).values("pk"))) for name in TURNED_AWAY), _connector=Q.OR)
+    turned = FrameTag.objects.filter(tags, frame=OuterRef("frame"), state=TagState.YES)
     clear = inside.filter(head__gte=PORTRAIT_SIDE).exclude(Exists(turned))
-    kinds = (faces.filter(is_reference=True), clear, inside, faces)
+    # `in`, since SQLite does not look a bare flag up in the index.
+    kinds = (faces.filter(is_reference__in=(True,)), clear, inside, faces)
     best = Coalesce(*(Subquery(kind.values("crop")[:1]) for kind in kinds))
     rows = Character.objects.filter(pk__in=list(characters)).annotate(portrait=best)
     return {pk: crop or "" for pk, crop in rows.values_list("pk", "portrait").order_by()}
+
+
+def _faces_in_order(character: OuterRef) -> QuerySet[Face]:
+    """Faces of a character with a crop, from the index `face_portrait`."""
+    return Face.objects.filter(character=character, state=FaceState.FACE).exclude(crop="").order_by(*PORTRAIT_ORDER)
 
 
 def _heads_in_the_picture(faces: QuerySet[Face]) -> Any:
@@ -227,11 +238,14 @@ def _heads_in_the_picture(faces: QuerySet[Face]) -> Any:
     width, height = F("frame__width"), F("frame__height")
     face_width, face_height = pixels((F("right") - F("left")) * width), pixels((F("bottom") - F("top")) * height)
     rows = faces.annotate(head=pixels(HEAD_SCALE * Greatest(face_width, face_height)))
-    rows = rows.annotate(
-        at_left=pixels((F("left") + F("right")) / 2 * width - F("head") / 2),
-        at_top=pixels((F("top") + F("bottom")) / 2 * height - FACE_CENTRE_DOWN * F("head")),
+    twice_across, twice_down = F("left") + F("right"), F("top") + F("bottom")  # the face's middle, twice
+    room = Least(
+        pixels(twice_across * width),
+        pixels((2.0 - twice_across) * width),
+        pixels(twice_down * height / (2 * FACE_CENTRE_DOWN)),
+        pixels((2.0 - twice_down) * height / (2 * (1 - FACE_CENTRE_DOWN))),
     )
-    return rows.filter(at_left__gte=0, at_top__gte=0, at_left__lte=width - F("head"), at_top__lte=height - F("head"))
+    return rows.filter(head__lte=room)
 
 
 def stills(collection: Collection, count: int) -> dict[int, list[str]]:

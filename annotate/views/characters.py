@@ -80,7 +80,7 @@ def characters(request: MemberRequest, collection: Collection) -> HttpResponse:
         if has_several_labels
         else {}
     )
-    faces = portraits(person.pk for person in people)
+    faces = cached("portraits", cache_stamp, lambda: portraits(person.pk for person in people))
     for person in people:
         person.aliases, person.portrait = other_names.get(person.pk, []), faces.get(person.pk, "")
         person.spark = bars_by_key.get(person.pk, "")

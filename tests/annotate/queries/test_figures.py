@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from annotate.models import Character, Face, FaceState, FrameTag, NamedBy, Tag, TagCategory
-from annotate.queries.figures import character_tags, portraits, stills
+from annotate.queries.figures import PORTRAIT_CANDIDATES, character_tags, portraits, stills
 from ingest.models import Collection, Episode, Frame, FrameState, Source
+from tests.database_work import cost
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +92,30 @@ def test_a_portrait_shows_a_whole_large_head_that_looks_at_one(episode: Episode)
         assert portraits([anna.pk]) == {anna.pk: expected}
         Face.objects.filter(crop=expected).delete()
     assert portraits([anna.pk]) == {anna.pk: "over the bottom"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_choosing_portraits_costs_the_same_however_many_faces_are_cut_off_or_turned_away(
+    episode: Episode, turned: bool
+) -> None:
+    anna = Character.objects.create(collection=episode.collection, name="Anna")
+    top = 0.4 if turned else 0.0
+    box = {"left": 0.4, "top": top, "right": 0.5, "bottom": top + 0.2}
+    profile = Tag.objects.create(name="profile")
+
+    def add(number: int) -> None:
+        frames = [frame(episode, "", width=1000, height=500) for _ in range(number)]
+        FrameTag.objects.bulk_create(FrameTag(frame=row, tag=profile) for row in frames if turned)
+        Face.objects.bulk_create(
+            Face(collection=episode.collection, frame=row, crop="c", character=anna, **box) for row in frames
+        )
+
+    add(2 * PORTRAIT_CANDIDATES)
+    queries, steps = cost(lambda: portraits([anna.pk]))
+    add(18 * PORTRAIT_CANDIDATES)
+    more_queries, more_steps = cost(lambda: portraits([anna.pk]))
+    assert more_queries == queries == 1
+    assert more_steps <= steps + 3
 
 
 def test_character_tags_come_by_how_many_frames_have_them_then_by_name(episode: Episode) -> None:

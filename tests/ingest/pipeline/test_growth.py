@@ -7,22 +7,20 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from ingest.actions import runs
 from ingest.models import Collection, Episode, PipelineRun, RunState, Source
 from ingest.pipeline import registry, runner
 from ingest.pipeline.settling import settle
 from tests.conftest import client_of
+from tests.database_work import cost
 from tests.ingest.pipeline import toy_stages
 from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
 FEW, MANY = 30, 300
-STEPS = 50  # instructions of SQLite's machine between two calls of our counter
 
 
 @pytest.fixture(autouse=True)
@@ -43,27 +41,6 @@ def run_over(collection: Collection, number: int) -> PipelineRun:
     fresh = Source.objects.filter(collection=collection, sha256__startswith=f"{number:030}")
     episodes = Episode.objects.bulk_create(Episode(collection=collection, source=s, title=s.name) for s in fresh)
     return runs.start(collection=collection, episodes=episodes, by=None)
-
-
-def cost(act: Callable[[], object]) -> tuple[int, int]:
-    """Queries, and instructions of SQLite's machine in fifties (0 on PostgreSQL)."""
-    steps = 0
-
-    def count() -> int:
-        nonlocal steps
-        steps += 1
-        return 0
-
-    connection.ensure_connection()
-    if connection.vendor == "sqlite":
-        connection.connection.set_progress_handler(count, STEPS)
-    try:
-        with CaptureQueriesContext(connection) as queries:
-            act()
-    finally:
-        if connection.vendor == "sqlite":
-            connection.connection.set_progress_handler(None, 0)
-    return len(queries), steps
 
 
 def end_of_a_stage(run: PipelineRun, client: Client) -> Callable[[], object]:
