@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from django.core.cache import cache
 
-from tests import offline
+from tests import offline, time_limits
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -54,6 +54,10 @@ SKIPS_ALLOWED_IN_CI = ("shared data", "needs root")  # what a skip's reason must
 
 # Folders whose tests run on both databases.
 ON_POSTGRES = {"actions", "models", "own_truth", "pipeline", "views", "stages"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(time_limits.plugin(config))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

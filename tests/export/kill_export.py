@@ -17,6 +17,8 @@ import signal
 import time
 from pathlib import Path
 
+from tests.flows.waiting import wait_for
+
 PICTURES = 30
 
 
@@ -34,7 +36,7 @@ def main() -> None:
 
     call_command("migrate", verbosity=0)
     pk = make_job()
-    wait(fork(pk))
+    wait_for(fork(pk))
     expected = outcome(pk)
     seconds = min(undisturbed(pk) for _ in range(3))  # the first one read everything from a cold disk
     dice, problems, killed, number = random.Random(options.seed), [], 0, 0
@@ -47,7 +49,7 @@ def main() -> None:
             problems.append(f"kill {number}: {problem}")
         for _ in range(3):
             if requeue(pk):
-                wait(fork(pk))
+                wait_for(fork(pk))
         if outcome(pk) != expected:
             problems.append(f"kill {number}: the result differs")
     print(json.dumps({"killed": killed, "problems": problems, "files": len(expected), "seconds": round(seconds, 2)}))
@@ -108,19 +110,15 @@ def undisturbed(pk: int) -> float:
     """Seconds of a whole export."""
     reset(pk)
     began = time.monotonic()
-    wait(fork(pk))
+    wait_for(fork(pk))
     return time.monotonic() - began
-
-
-def wait(child: int) -> None:
-    os.waitpid(child, 0)
 
 
 def kill_after(child: int, seconds: float) -> bool:
     """False when the child had ended before."""
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    return os.WIFSIGNALED(wait_for(child))
 
 
 def requeue(pk: int) -> bool:

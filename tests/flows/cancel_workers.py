@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.flows.waiting import wait_for
+
 PICTURES = 6
 PATIENCE_S = 60.0
 TOYS = ("DeafOnProcessor", "DeafToAll", "DeafOnCard", "DeafAtTheEnd")
@@ -101,7 +103,7 @@ def _cancelled(name: str, collection: Any, episode: Any, person: Any) -> dict[st
     _until(lambda: type(run).objects.filter(pk=run.pk, state="cancelled").exists())
     seconds = time.monotonic() - began
     os.kill(child, signal.SIGKILL)  # the one of the queue gpu has ended by itself
-    _, status = os.waitpid(child, 0)
+    status = wait_for(child)
     row.refresh_from_db()
     return {"seconds": round(seconds, 2), "state": row.state, "worker": status, "done": row.done, "error": row.error}
 

@@ -20,6 +20,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from tests.flows.waiting import wait_for
+
 RUN_FIELDS = {  # how a run went, not what it made
     "PipelineRun": {"served_at", "tallies"},  # tallies hold seconds; their counters are those of the stages
     "StageRun": {"attempt", "token", "worker", "timings", "log", "device", "created_at"},
@@ -128,7 +130,7 @@ def fork_stage(pk: int) -> int:
 def run_to_end(pk: int) -> float:
     """Run a stage in a child undisturbed; returns its seconds."""
     began = time.monotonic()
-    os.waitpid(fork_stage(pk), 0)
+    wait_for(fork_stage(pk))
     return time.monotonic() - began
 
 
@@ -141,7 +143,7 @@ def run_killed(pk: int, after_s: float) -> bool:
             return False
         time.sleep(0.001)
     os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
+    status = wait_for(child)
     return os.WIFSIGNALED(status)
 
 

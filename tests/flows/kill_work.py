@@ -23,6 +23,7 @@ from typing import Any
 from tests.flows.kill_and_resume import close_database
 from tests.flows.kill_workers import PR_SET_CHILD_SUBREAPER, children
 from tests.flows.kinds_of_work import Gate, Work, all_kinds, prepare
+from tests.flows.waiting import wait_for
 
 PATIENCE_S = 90.0
 STEP_MAX_S = 1.0  # where a hang is waited for
@@ -70,7 +71,7 @@ class Trial:
     def kill(self, child: int) -> None:
         """SIGKILL, as the kernel or a person sends it; waits for what the worker leaves behind."""
         os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        wait_for(child)
 
         def gone() -> bool:
             for pid in children() - OTHERS:
@@ -121,7 +122,7 @@ def until(true: Callable[[], object]) -> float:
 
 def quiet(work: Work, gate: Gate) -> dict[str, Any]:
     trial = Trial(work, gate, shut=False)
-    os.waitpid(trial.worker(), 0)
+    wait_for(trial.worker())
     return trial.result()
 
 
@@ -133,7 +134,7 @@ def killed(work: Work, gate: Gate) -> dict[str, Any]:
     gate.shut(shut=False)
     trial.take_back()
     waits = trial.now().state
-    os.waitpid(trial.worker(), 0)
+    wait_for(trial.worker())
     return trial.result(half=half, states=[state, waits])
 
 
@@ -143,7 +144,7 @@ def dead_again(work: Work, gate: Gate) -> dict[str, Any]:
     for _ in range(work.kind.attempts_max):
         trial.kill(trial.held_worker())
         trial.take_back()
-    os.waitpid(trial.worker(), 0) if trial.now().state == "queued" else None
+    wait_for(trial.worker()) if trial.now().state == "queued" else None
     return trial.result(half=work.half(trial.now()))
 
 
@@ -153,7 +154,7 @@ def cancelled(work: Work, gate: Gate) -> dict[str, Any]:
     child = trial.held_worker()
     work.cancel(trial.now())
     seconds = until(trial.ended)
-    _, status = os.waitpid(child, 0)
+    status = wait_for(child)
     half = (row := trial.now()) is not None and work.half(row)
     return trial.result(seconds=round(seconds, 2), exit=os.waitstatus_to_exitcode(status), half=half)
 
@@ -163,7 +164,7 @@ def hung(work: Work, gate: Gate) -> dict[str, Any]:
     work.kind.step_max_s, before = STEP_MAX_S, work.kind.step_max_s
     trial, exits = Trial(work, gate, shut=True), list[int]()
     while not trial.now().finished and len(exits) < 5:
-        _, status = os.waitpid(trial.worker(), 0)
+        status = wait_for(trial.worker())
         exits.append(os.waitstatus_to_exitcode(status))
     work.kind.step_max_s = before
     return trial.result(exits=exits, half=work.half(trial.now()))

@@ -31,6 +31,7 @@ from tests.flows.kill_and_resume import (
     sweep,
     write_other_tagger,
 )
+from tests.flows.waiting import wait_for
 
 KILLED = ("run_models", "tag", "caption")
 PR_SET_CHILD_SUBREAPER = 36
@@ -66,7 +67,7 @@ def captions() -> Iterator[str]:
         yield os.read(ours, 200).decode()
     finally:  # it holds our output open: whoever reads that to the end would wait for ever
         os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        wait_for(child)
 
 
 class Stand:
@@ -108,7 +109,7 @@ class Stand:
     def to_end(self) -> float:
         """A worker left alone; its seconds."""
         began = time.monotonic()
-        _, status = os.waitpid(self.worker(), 0)
+        status = wait_for(self.worker())
         assert status == 0, f"the worker ended with {status}"
         return time.monotonic() - began
 
@@ -124,7 +125,7 @@ class Stand:
                 until, at_work = time.monotonic() + after_s, False
             time.sleep(0.001)
         os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
+        status = wait_for(child)
         until = time.monotonic() + PATIENCE_S
         while left := children() - self._others:  # the child that did its job ends with it
             for pid in left:

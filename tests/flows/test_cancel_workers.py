@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow()
-@pytest.mark.timeout(300)
+@pytest.mark.time_limit(300)
 def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge_pictures(
     tmp_path: Path, with_tables: Callable[[Path], Path]
 ) -> None:
@@ -38,7 +38,7 @@ def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge
 
 
 @pytest.mark.slow()
-@pytest.mark.timeout(120)
+@pytest.mark.time_limit(120)
 def test_a_worker_whose_own_threads_cannot_run_is_killed_from_outside_when_its_run_is_cancelled(
     tmp_path: Path, with_tables: Callable[[Path], Path]
 ) -> None:

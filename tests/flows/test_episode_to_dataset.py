@@ -12,7 +12,7 @@ from tests.flows.dataset import DataSet
 from tests.flows.launched import Launched
 from tests.flows.visitor import Visitor, visiting
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("flow"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("flow"), pytest.mark.time_limit(900)]
 
 NAMES = ("Hinata", "Kokona", "山田 <b>&", "Aoi", "Honoka", "Kaede")
 

@@ -17,7 +17,7 @@ from tests.flows.launched import PATIENCE_S, Launched, alive
 from tests.flows.test_episode_to_dataset import name_clusters
 from tests.flows.visitor import RUN_PATIENCE_MS, Visitor, visiting
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("launcher"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("launcher"), pytest.mark.time_limit(900)]
 
 DRAWN = re.compile(r"Draw the demo episode,\s+(\d+) %")
 

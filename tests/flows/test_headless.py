@@ -19,7 +19,7 @@ from demo_film.truth import Box, Truth, read_truth, truth_path
 from tests.flows.dataset import DataSet
 from tests.flows.launched import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("headless"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("headless"), pytest.mark.time_limit(900)]
 
 REFERENCES_EACH = 3
 SAME = 0.4  # overlap of a found box with the drawn one

@@ -16,7 +16,7 @@ KILLS = int(os.environ.get("KOMA_TEST_KILLS", "20"))
 
 
 @pytest.mark.slow()
-@pytest.mark.timeout(900)
+@pytest.mark.time_limit(900)
 def test_stages_killed_at_random_moments_end_as_if_nothing_had_happened(
     tmp_path: Path, with_tables: Callable[[Path], Path]
 ) -> None:

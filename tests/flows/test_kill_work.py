@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.time_limit(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 QUEUES = {"stage": "cpu", "export": "export", "model job": "io", "measurement": "gpu", "face": "export"}

@@ -18,7 +18,7 @@ KILLS = int(os.environ.get("KOMA_TEST_KILLS", "20"))
 
 
 @pytest.mark.slow()
-@pytest.mark.timeout(900)
+@pytest.mark.time_limit(900)
 def test_workers_killed_while_models_look_tag_and_caption_end_as_if_nothing_had_happened(
     tmp_path: Path, with_tables: Callable[[Path], Path]
 ) -> None:

@@ -13,7 +13,7 @@ from django.db import connection
 from bench.crowd import Crowd, fill
 from tests.safety.lock_order import watching
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres, pytest.mark.time_limit(300)]
 
 PEOPLE, STEPS = 20, 8
 
