@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from annotate.actions.naming import answer, change_faces, locked_faces, named
+from annotate.actions.naming import Seen, answer, change_faces, check_seen, locked_faces, named
 from annotate.models import Character, Face, FaceState
 from ingest.actions import history
 from ingest.actions.history import snapshot
@@ -81,15 +81,17 @@ def move(
     return row
 
 
-def delete(*, collection: Collection, face: Face | int, by: Any, key: str = "") -> Operation:
+def delete(*, collection: Collection, face: Face | int, by: Any, seen: Seen = None, key: str = "") -> Operation:
     """Delete a box.
 
-    A detected one is kept as "not a face", so that no run adds it again. Raises Conflict when it is gone.
+    A detected one is kept as "not a face", so that no run adds it again. Raises Conflict when it is gone, Stale when
+    somebody labelled the face since the version in `seen`.
     """
     with history.operation(
         collection=collection, by=by, kind="faces.delete", summary="Face box deleted", key=key
     ) as record:
         row = locked_faces(collection=collection, faces=[face])[0]
+        check_seen([row], seen, state=FaceState.NOT_A_FACE, decision="delete the box")
         if row.model_version_id is None:
             record.deleted(row, frame_id=row.frame_id)
             row.delete()

@@ -40,7 +40,7 @@ def name(
         who = named(record, collection=collection, who=character)
         row, faces = _locked(collection, cluster)
         out = {face if isinstance(face, int) else face.pk for face in taken_out}
-        _check_waits(row, faces, who)
+        _check_waits(row, faces, who.pk, sent=who.name)
         if not any(face.pk not in out for face in faces):
             raise BadInput("All faces of this group are deselected; nothing is left to name.")
         left_alone = sum(
@@ -65,25 +65,29 @@ def name(
     return ClusterNamed(record.operation, count, removed, left_alone)
 
 
-def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
-    """Raise Stale when people labelled every face differently since the page was shown."""
+def _check_waits(row: FaceCluster, faces: list[Face], character: int | None, *, sent: str) -> None:
+    """Raise Stale when people labelled every face differently since the page was shown.
+
+    `character` is the answer's key, None for not in the cast; `sent` is the answer in words.
+    """
     if not faces:
         raise Conflict(f"Somebody reviewed all faces of group {row.number} in the meantime. Reload the page.")
-    if all(face.named_by == NamedBy.PERSON and face.character_id not in (None, who.pk) for face in faces):
+    if all(face.named_by == NamedBy.PERSON and face.character_id not in (None, character) for face in faces):
         first = faces[0]
         by = first.named_user.get_username() if first.named_user else "somebody"
         raise Stale(
             f"{by} named group {row.number} “{first.character}” in the meantime.",
             stored=[(humane.count(len(faces), "face"), first.character.name if first.character else "")],
-            sent=[(humane.count(len(faces), "face"), who.name)],
+            sent=[(humane.count(len(faces), "face"), sent)],
             resend={"face": [f"{face.pk}:{face.version}" for face in faces]},
         )
 
 
 def nobody(*, collection: Collection, cluster: FaceCluster | int, by: Any, key: str = "") -> Operation:
-    """Mark a cluster as not in the cast; faces named by a person stay."""
+    """Mark a cluster as not in the cast; faces named by a person stay. Raises Conflict when people named them all."""
     with history.operation(collection=collection, by=by, kind="clusters.nobody", summary="", key=key) as record:
-        _, faces = _locked(collection, cluster)
+        row, faces = _locked(collection, cluster)
+        _check_waits(row, faces, None, sent=FaceState.NOBODY.label)
         free = [face for face in faces if face.named_by != NamedBy.PERSON]
         changed = change_faces(record, free, lambda face: answer(face, state=FaceState.NOBODY, character=None, by=by))
         record.operation.summary = f"{humane.count(len(changed), 'face')} marked as not in the cast"

@@ -6,10 +6,11 @@ label since, Conflict is raised and nothing is written. `key` is the request's i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from annotate.actions.naming import (
+    Seen,
     answer,
     change_faces,
     check_seen,
@@ -24,8 +25,6 @@ from ingest import humane
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.models import Collection, Operation
-
-Seen = Mapping[int, int] | None
 
 
 def assign(

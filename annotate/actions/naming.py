@@ -26,6 +26,9 @@ UNKNOWN = "unnamed"
 BATCH = 500  # rows per UPDATE: SQLite allows about 32,000 variables
 
 
+Seen = Mapping[int, int] | None  # by a face's key the version that the page showed
+
+
 def clean_name(text: str) -> str:
     """Return the name as stored: NFC, single spaces. Raises BadInput with the reason when it is not valid."""
     name = " ".join(normal(text).split())
@@ -108,7 +111,7 @@ def locked_character(*, collection: Collection, character: Character | int) -> C
 
 def check_seen(
     faces: Sequence[Face],
-    seen: Mapping[int, int] | None,
+    seen: Seen,
     *,
     state: FaceState,
     character: Character | None = None,
@@ -116,7 +119,7 @@ def check_seen(
 ) -> None:
     """Raise Stale when another person labelled a face differently since the page was shown.
 
-    `seen`: face key -> version shown. `decision` describes the label if it is not an existing character.
+    `decision` describes the label if it is not an existing character.
     """
     if not seen:
         return

@@ -177,26 +177,27 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     action = request.POST.get("act", "name")
     added: list[FaceCluster] = []
-    if action == "name":
-        name = request.POST.get("name", "").strip()
-        if not name:
-            raise BadInput("Type a name, or choose one of the cast.")
-        try:
+    try:
+        if action == "name":
+            name = request.POST.get("name", "").strip()
+            if not name:
+                raise BadInput("Type a name, or choose one of the cast.")
             text = clusters.name(cluster=cluster, character=name, taken_out=out, **common).operation.summary
-        except Stale as error:  # who has seen both names may give these very faces the other one
-            error.address = reverse("faces_change", args=[collection.pk])
-            raise
-    elif action == "nobody":
-        text = clusters.nobody(cluster=cluster, **common).summary
-    elif action == "split":
-        _require_faces(out)
-        added = [clusters.split(cluster=cluster, faces=out, **common)]
-        text = f"{humane.count(len(out), 'face')} split off as group {added[0].number}"
-    elif action == "not_a_face":
-        _require_faces(out)
-        text = face_actions.not_a_face(faces=out, **common).summary
-    else:
-        raise BadInput("Choose what to do with the group.")
+        elif action == "nobody":
+            text = clusters.nobody(cluster=cluster, **common).summary
+        elif action == "split":
+            _require_faces(out)
+            added = [clusters.split(cluster=cluster, faces=out, **common)]
+            text = f"{humane.count(len(out), 'face')} split off as group {added[0].number}"
+        elif action == "not_a_face":
+            _require_faces(out)
+            # The row shows faces without an answer: one that has a person's by now got it since.
+            text = face_actions.not_a_face(faces=out, seen=dict.fromkeys(out, 0), **common).summary
+        else:
+            raise BadInput("Choose what to do with the group.")
+    except Stale as error:  # who has seen both answers may give these very faces the other one
+        error.address = reverse("faces_change", args=[collection.pk])
+        raise
     claims.release(collection=collection, kind=ItemKind.CLUSTER, item=cluster.pk, by=request.user)
     if not is_partial(request):
         return success(request, text, to=reverse("faces", args=[collection.pk]), undo=True)

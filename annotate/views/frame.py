@@ -134,7 +134,7 @@ def face_change(request: MemberRequest, collection: Collection, face_id: int) ->
     elif action == "is_face":
         done = face_actions.unname(faces=[face], seen=versions, **common)
     elif action == "delete":
-        done = boxes.delete(face=face, **common)
+        done = boxes.delete(face=face, seen=versions, **common)
     else:
         raise BadInput("Choose what to do with the face.")
     return _answer(request, collection, face.frame, done.summary)

@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from annotate.models import Caption, Face, ModelChoice
+from annotate.models import Caption, Face, FaceState, ModelChoice
 from annotate.models import TagList as TagListRow
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
@@ -330,6 +330,32 @@ def test_a_box_moved_meanwhile_is_not_moved_unseen(world: World, alice: User, bo
     both = forms_of(answer.content.decode(), page=address)[0]
     assert client_of(alice).post(both.action, both.fields).status_code == 302
     assert face(world).left == 0.6
+
+
+def test_a_box_named_meanwhile_is_not_deleted_unseen(world: World, alice: User, bob: User) -> None:
+    before = str(world.faces[0].version)
+    address = world.address("face_change")
+    name = {"act": "name", "name": "Theirs", "version": before}
+    assert client_of(bob).post(address, name, headers=HTMX).status_code == 200
+    answer = client_of(alice).post(address, {"act": "delete", "version": before}, headers=HTMX)
+    assert answer.status_code == 409
+    assert "bob answered" in answer.headers["HX-Trigger"]
+    assert str(face(world).character) == "Theirs"
+    both = forms_of(answer.content.decode(), page=address)[0]
+    assert client_of(alice).post(both.action, both.fields).status_code == 302
+    assert Face.objects.get(pk=world.faces[0].pk).state == FaceState.NOT_A_FACE
+
+
+def test_faces_named_meanwhile_are_not_marked_as_no_faces_unseen(world: World, alice: User, bob: User) -> None:
+    address = world.address("cluster_change")
+    members = list(Face.objects.filter(cluster=world.rows["cluster_id"].pk).unnamed())
+    assert client_of(bob).post(address, {"act": "name", "name": "Theirs"}, headers=HTMX).status_code == 200
+    answer = client_of(alice).post(address, {"act": "not_a_face", "out": [members[0].pk]}, headers=HTMX)
+    assert answer.status_code == 409
+    assert str(Face.objects.get(pk=members[0].pk).character) == "Theirs"
+    both = forms_of(answer.content.decode(), page=address)[0]
+    assert client_of(alice).post(both.action, both.fields).status_code == 302
+    assert Face.objects.get(pk=members[0].pk).state == FaceState.NOT_A_FACE
 
 
 def test_nothing_of_a_refused_form_stands_in_the_history(world: World, alice: User, bob: User) -> None:

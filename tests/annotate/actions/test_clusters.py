@@ -149,6 +149,16 @@ def test_a_form_of_a_group_that_others_named_shows_their_answer_and_can_be_sent_
         acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob)
 
 
+def test_a_group_that_others_named_is_not_marked_as_not_in_the_cast_unseen(
+    collection, alice, bob, faces, clusters, mio
+):
+    acts.name(collection=collection, cluster=clusters[0], character=mio, by=alice)
+    with pytest.raises(Stale, match="alice named group 1 “Mio”") as caught:
+        acts.nobody(collection=collection, cluster=clusters[0], by=bob)
+    assert list(caught.value.sent) == [("3 faces", "not in the cast")]
+    assert not Operation.objects.filter(kind="clusters.nobody").exists()
+
+
 def test_a_group_that_was_split_off_is_as_pure_and_several_are_merged_at_once(collection, bob, faces, clusters, mio):
     fresh = acts.split(collection=collection, cluster=clusters[0], faces=[face.pk for face in faces[:3:2]], by=bob)
     assert fresh.purity == clusters[0].purity
