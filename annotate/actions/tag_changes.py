@@ -3,14 +3,14 @@ operation, which one undo takes back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
 
 from annotate.actions.tags import BATCH, by_name, clean_name, decide, resolve
-from annotate.models import FrameTag, Tag, TagState
+from annotate.models import FrameTag, Tag, TagCount, TagState
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.humane import count
@@ -26,7 +26,8 @@ NOT_HERE = Q(state=TagState.NO, by_person=True)
 class Change:
     """What happens to one tag on how many frames: it gets a new name, or none ("") and is removed.
 
-    `already`: how many of these frames have the new tag; `refused`: on how many of them a person removed it.
+    `already`: how many of these frames have the new tag; `refused`: on how many of them a person removed it. Both are 0
+    where more than ROWS_MAX rows would change, which `apply` refuses.
     """
 
     name: str
@@ -43,17 +44,41 @@ def planned(*, collection: Collection, names: Mapping[str, str], frames: QuerySe
     collection. BadInput for a name that cannot be a tag, and for too many tags.
     """
     wanted = _resolved(collection, names)
-    rows = _rows(frames, collection).filter(tag__in=wanted)
+    numbers = _frame_counts(collection, frames, wanted)
+    clashes = _clashes(_rows(frames, collection), wanted) if sum(numbers.values()) <= ROWS_MAX else {}
     changes = []
-    for key, number in rows.values_list("tag_id").annotate(n=Count("pk")).order_by():
+    for key, number in numbers.items():
         tag, new_name = wanted[key]
-        already = refused = 0
-        if new_name:
-            other = FrameTag.objects.filter(frame=OuterRef("frame"), tag__name=new_name)
-            already = rows.filter(Exists(other.filter(state=TagState.YES)), tag_id=key).count()
-            refused = rows.filter(Exists(other.filter(NOT_HERE)), tag_id=key).count()
-        changes.append(Change(tag.name, new_name, number, already, refused))
+        changes.append(Change(tag.name, new_name, number, *clashes.get(key, (0, 0))))
     return sorted(changes, key=lambda change: (-change.frames, change.name))
+
+
+def _frame_counts(collection: Collection, frames: QuerySet[Frame] | None, tags: Iterable[int]) -> dict[int, int]:
+    """On how many of the frames each tag is, without tags on none. For a whole collection the counters know."""
+    if frames is None:
+        counts = TagCount.objects.filter(
+            collection_id=collection.pk, tag_id__in=list(tags), state=TagState.YES, n__gt=0
+        )
+        return dict(counts.values_list("tag_id", "n"))
+    rows = _rows(frames, collection).filter(tag__in=list(tags)).order_by()
+    return dict(rows.values_list("tag_id").annotate(n=Count("pk")))
+
+
+def _clashes(rows: QuerySet[FrameTag], wanted: Mapping[int, tuple[Tag, str]]) -> dict[int, tuple[int, int]]:
+    """By tag on how many frames its new one is already, and was removed by a person. One query for all tags."""
+    new_names = {key: new_name for key, (_, new_name) in wanted.items() if new_name}
+    new_keys = dict(Tag.objects.filter(name__in=set(new_names.values())).values_list("name", "pk"))
+    pairs = [When(tag=key, then=Value(new_keys[name])) for key, name in new_names.items() if name in new_keys]
+    if not pairs:
+        return {}
+    new_tag = Case(*pairs, output_field=BigIntegerField())
+    other = FrameTag.objects.filter(frame=OuterRef("frame"), tag=OuterRef("new_tag"))
+    counted = rows.filter(tag__in=list(new_names)).alias(new_tag=new_tag).order_by().values("tag_id")
+    counted = counted.annotate(
+        already=Count("pk", filter=Exists(other.filter(state=TagState.YES))),
+        refused=Count("pk", filter=Exists(other.filter(NOT_HERE))),
+    )
+    return {key: (already, refused) for key, already, refused in counted.values_list("tag_id", "already", "refused")}
 
 
 def apply(
@@ -69,7 +94,7 @@ def apply(
     with history.operation(collection=collection, by=by, kind="tags.replace", summary="", key=key) as record:
         wanted = _resolved(collection, names)
         rows = _rows(frames, collection)
-        number = rows.filter(tag__in=wanted).count()
+        number = sum(_frame_counts(collection, frames, wanted).values())
         if not number:
             raise BadInput("No frame has these tags any more. Nothing was changed.")
         if number > ROWS_MAX:

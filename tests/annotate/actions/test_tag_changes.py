@@ -16,6 +16,7 @@ from annotate.queries import search
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.models import Collection, Episode, Frame, Operation, Source
+from tests.database_work import cost
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -118,6 +119,43 @@ def test_too_many_rows_are_refused_with_the_number(
     with pytest.raises(BadInput, match="would change 3 tags on frames; at most 2"):
         tag_changes.apply(collection=collection, names={"grey_hair": "x"}, frames=None, by=alice)
     assert Operation.objects.count() == 0
+
+
+def test_a_dry_run_of_too_many_rows_counts_them_and_no_clashes(
+    collection: Collection, tagged: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tag_changes, "ROWS_MAX", 2)
+    plan = tag_changes.planned(collection=collection, names={"grey_hair": "gray_hair"}, frames=None)
+    assert plan == [Change("grey_hair", "gray_hair", frames=3)]
+
+
+def test_a_dry_run_takes_as_many_queries_for_many_tags_as_for_one(collection: Collection, tagged: list[Frame]) -> None:
+    more = Tag.objects.bulk_create(Tag(name=f"grey_{n}") for n in range(50))
+    FrameTag.objects.bulk_create(FrameTag(frame=tagged[n % 3], tag=tag) for n, tag in enumerate(more))
+    names = {"grey_hair": "gray_hair"} | {tag.name: "hat" if n % 2 else "gray_hair" for n, tag in enumerate(more)}
+
+    def dry_run(names: dict[str, str], frames: Any) -> tuple[int, int]:
+        plan: list[Change] = []
+        costs = cost(lambda: plan.extend(tag_changes.planned(collection=collection, names=names, frames=frames)))
+        assert len(plan) == len(names)
+        return costs
+
+    for frames in (None, Frame.objects.filter(collection=collection)):
+        assert dry_run(names, frames)[0] == dry_run({"grey_hair": "gray_hair"}, frames)[0]
+
+
+def test_counting_a_removal_everywhere_reads_no_frames(collection: Collection, tagged: list[Frame]) -> None:
+    def dry_run() -> tuple[int, int]:
+        return cost(lambda: tag_changes.planned(collection=collection, names={"hat": ""}, frames=None))
+
+    before = dry_run()
+    hat, first = Tag.objects.get(name="hat"), tagged[0]
+    fresh = Frame.objects.bulk_create(
+        Frame(collection=collection, episode=first.episode, index=n, width=9, height=9) for n in range(10, 310)
+    )
+    FrameTag.objects.bulk_create(FrameTag(frame=frame, tag=hat) for frame in fresh)
+    assert dry_run() == before
+    assert tag_changes.planned(collection=collection, names={"hat": ""}, frames=None) == [Change("hat", "", 301)]
 
 
 @pytest.mark.parametrize("bad", ["a,b", "x" * 201, "a\u202eb"])

@@ -9,12 +9,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import FrameTag
+from annotate.models import FrameTag, Tag
 from export.algorithms.presets import DEFAULT, PRESETS
 from export.preview.result import preview
 from ingest.actions import history
 from ingest.models import Collection, Frame, Membership, Role
 from tests.conftest import client_of, make_user
+from tests.database_work import cost
 from tests.export.conftest import Show
 from tests.pages import html_of
 
@@ -40,6 +41,24 @@ def test_the_menu_says_how_many_pictures_each_choice_changes(show: Show, as_bob:
     assert 'from all of Kokona <span class="dim">5 pictures' in menu
     assert 'from the whole collection <span class="dim">12 pictures' in menu
     assert as_bob.get(address(show, both), {"tag": "hat"}).status_code == 404
+
+
+def test_the_menu_costs_the_same_however_many_pictures_of_others_have_the_tag(show: Show, as_bob: Client) -> None:
+    def opened() -> tuple[int, int]:
+        return cost(lambda: as_bob.get(address(show), {"tag": "smile"}))
+
+    opened()
+    before = opened()
+    smile = Tag.objects.get(name="smile")
+    more = Frame.objects.bulk_create(
+        Frame(collection=show.collection, episode=show.episode, index=n, width=9, height=9) for n in range(2000, 2300)
+    )
+    FrameTag.objects.bulk_create(FrameTag(frame=frame, tag=smile) for frame in more)
+
+    after = opened()
+
+    assert after[0] == before[0]
+    assert after[1] <= before[1] + 5
 
 
 @pytest.mark.parametrize("choice", ["picture", "character", "collection"])
