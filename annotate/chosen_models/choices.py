@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from annotate.chosen_models.tasks import NONE, task_named
+from annotate.chosen_models.tasks import BUILTIN, NONE, task_named
 from annotate.models import ModelChoice
 from ingest.actions import history
 from ingest.actions.seen import author, changed
@@ -31,6 +31,11 @@ def chosen_all(collection: Collection, task: str) -> tuple[str, ...]:
     if rows:
         return tuple(name for name in rows if name != NONE)
     return rule.default_names()
+
+
+def has_tagger(collection: Collection) -> bool:
+    """Whether the collection uses a tagger that is a network; without one, tags are computed from the pixels."""
+    return any(name != BUILTIN for name in chosen_all(collection, "tags"))
 
 
 def offered(task: str) -> list[str]:

@@ -13,6 +13,7 @@ from annotate.actions import tag_changes
 from annotate.actions.tags import NAME_MAX
 from annotate.algorithms.query import QueryError
 from annotate.algorithms.replacing import PatternError, replaced
+from annotate.chosen_models import choices
 from annotate.queries import search, tag_table
 from annotate.views.html_rows.parts import tag_rows
 from ingest.access import MemberRequest, member_view
@@ -51,6 +52,7 @@ def tags(request: MemberRequest, collection: Collection) -> HttpResponse:
         "categories": [(int(kind), kind.label, n) for kind, n in categories],
         "total": sum(n for _, n in categories),
         "uses": tag_table.uses(collection),
+        "has_tagger": choices.has_tagger(collection),
     }
     return render(request, "annotate/tags.html", context)
 

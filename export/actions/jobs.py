@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from export.algorithms.filenames import PART, REPLACED, safe_name, unfinished_name
 from export.algorithms.recipe import Recipe
@@ -28,6 +29,13 @@ def start(*, collection: Collection, recipe: Recipe, name: str, by: Any) -> Expo
     if len(title) > NAME_MAX:
         raise BadInput(f"The name is longer than {NAME_MAX} characters; choose a shorter one.")
     return ExportJob.objects.create(collection=collection, name=title, params=recipe.as_dict(), created_by=by)
+
+
+def default_name(collection: Collection, recipe_name: str) -> str:
+    """Return the name of a dataset that nobody named: the collection, the recipe and the day (UTC)."""
+    day = f"{timezone.now():%Y-%m-%d}"
+    names = f"{collection.name} {recipe_name}"[: NAME_MAX - len(day) - 1]
+    return f"{names.rstrip()} {day}"
 
 
 def cancel(job: ExportJob) -> None:

@@ -12,6 +12,7 @@ Format = Literal["original", "png", "webp", "jpeg"]  # original: the source file
 Side = Literal["longest", "shortest"]
 SIZES = (0, 512, 768, 1024)
 
+NO_FACE = "without a face"
 TOO_FEW = "with fewer faces than required"
 TOO_MANY = "with more faces than allowed"
 NOBODY_NAMED = "without a named character"
@@ -49,7 +50,7 @@ class Selection:
 def reason_left_out(picture: Picture, selection: Selection) -> str | None:
     """Return why a picture is left out, or None if it is exported."""
     if len(picture.faces) < selection.min_faces:
-        return TOO_FEW
+        return NO_FACE if selection.min_faces == 1 else TOO_FEW
     if selection.max_faces is not None and len(picture.faces) > selection.max_faces:
         return TOO_MANY
     if selection.named and not picture.names:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.cache import cache
-from django.utils import timezone
 
+from export.actions.jobs import default_name
 from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
 from export.algorithms.captions import Piece
 from export.algorithms.filenames import safe_name, short_stem
@@ -30,6 +30,7 @@ from export.algorithms.levels import (
 )
 from export.algorithms.parts import Part, parts_of
 from export.algorithms.plan import balance_of, caption_pieces_of, captions_of, folders_for
+from export.algorithms.presets import preset_of
 from export.algorithms.recipe import Recipe
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
@@ -263,7 +264,9 @@ def _path_lengths(
 ) -> PathLengths:
     """Path lengths of the dataset under its default name, without the numbers that distinguish equal names."""
     written = recipe.output.layout_rules.folders(result)
-    lengths = PathLengths(top=length_of(safe_name(f"{collection.name} {timezone.now():%Y-%m-%d}", limit_bytes=80)))
+    preset = preset_of(recipe)
+    name = default_name(collection, preset.label if preset else "Recipe")
+    lengths = PathLengths(top=length_of(safe_name(name, limit_bytes=80)))
     for signature, stems in totals.stems.items():
         for (full, short), count in stems.items():
             stem = short if recipe.arrange.short_names else full

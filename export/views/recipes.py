@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from annotate.chosen_models import choices
 from export import forms, jobs
 from export.actions import jobs as job_actions
 from export.actions import recipes as recipe_actions
@@ -68,11 +68,14 @@ LEVEL_LABELS = {
 @require_safe
 def export(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The recipe and its live result. `?preset=` shows a preset, `?recipe=` a saved recipe; else the one saved last."""
-    row, recipe, broken = opened_recipe(collection, request.GET)
+    saved = _saved(collection)
+    row, recipe, broken = _opened(saved, request.GET)
     form_data = recipe_actions.form_values(row, row.params if row else {})
-    context = _context(collection, recipe)
+    context = _context(collection, recipe, saved=saved)
     if row is None and context["current_preset"] is not None:
         context["recipe_name"] = _free_name(context["current_preset"], context["saved_recipes"])
+    name = row.name if row else context["recipe_name"]
+    context["default_name"] = job_actions.default_name(collection, name)
     context |= {"saved": row, "seen_mark": fingerprint(form_data)} | ({"errors": broken} if broken else {})
     return render(request, PAGE_TEMPLATE, context)
 
@@ -107,11 +110,17 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
         if is_partial(request):
             raise BadInput(str(error)) from error
         context = _context(collection, Recipe()) | {"errors": error.errors, "seen_mark": seen(request)}
+        context["default_name"] = job_actions.default_name(collection, context["recipe_name"])
         return render(request, PAGE_TEMPLATE, context, status=422)
     action = request.POST.get("act", "start")
     here = reverse("export", args=[collection.pk])
     name = request.POST.get("recipe_name", "").strip() or "Recipe"
-    unsaved = {"unsaved": True, "seen_mark": seen(request), "recipe_name": name}
+    unsaved = {
+        "unsaved": True,
+        "seen_mark": seen(request),
+        "recipe_name": name,
+        "default_name": job_actions.default_name(collection, name),
+    }
     if setting:
         return render(request, PAGE_TEMPLATE, _context(collection, recipe) | unsaved)
     if action == "style":
@@ -122,7 +131,7 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     row = recipe_actions.save(collection=collection, name=name, recipe=recipe, by=request.user, seen=seen(request))
     if action == "save":
         return success(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
-    title = request.POST.get("name", "").strip() or f"{collection.name} {timezone.now():%Y-%m-%d}"
+    title = request.POST.get("name", "").strip() or job_actions.default_name(collection, row.name)
     job_actions.start(collection=collection, recipe=recipe, name=title, by=request.user)
     transaction.on_commit(lambda: jobs.wake() and None)
     to = reverse("exports", args=[collection.pk])
@@ -160,14 +169,26 @@ def recipe_file(request: HttpRequest, collection: Collection, recipe_id: int) ->
 def opened_recipe(collection: Collection, query: Mapping[str, str]) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
     """The recipe or preset that a page's query names, else the one saved last or the default preset's; and what is
     wrong with it."""
+    return _opened(_saved(collection), query)
+
+
+def _saved(collection: Collection) -> list[RecipeRow]:
+    return list(RecipeRow.objects.filter(collection=collection))
+
+
+def _opened(saved: list[RecipeRow], query: Mapping[str, str]) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
     recipe_id, key = query.get("recipe", ""), query.get("preset", "")
     number = as_int(recipe_id)
-    rows = RecipeRow.objects.filter(collection=collection)
     if key in PRESETS:
-        saved = rows.filter(name=PRESETS[key].label).first()
-        is_same = saved is not None and saved.params == PRESETS[key].recipe.as_dict()
-        return saved if is_same else None, PRESETS[key].recipe, ()
-    row = get_object_or_404(rows, pk=number) if number is not None else rows.order_by("-updated_at").first()
+        same_name = next((row for row in saved if row.name == PRESETS[key].label), None)
+        is_same = same_name is not None and same_name.params == PRESETS[key].recipe.as_dict()
+        return same_name if is_same else None, PRESETS[key].recipe, ()
+    if number is not None:
+        row = next((row for row in saved if row.pk == number), None)
+        if row is None:
+            raise Http404("There is no such recipe.")
+    else:
+        row = max(saved, key=lambda row: row.updated_at, default=None)
     if row is None or recipe_id == "new":
         return None, DEFAULT.recipe, ()
     try:
@@ -183,7 +204,7 @@ def _free_name(preset: Preset, saved: list[RecipeRow]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
+def _context(collection: Collection, recipe: Recipe, *, saved: list[RecipeRow] | None = None) -> dict[str, Any]:
     levels = levels_of(recipe.arrange.format)
     order = recipe.caption.order
     data = recipe.as_dict()
@@ -195,7 +216,7 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "presets": list(PRESETS.values()),
         "current_preset": preset_of(recipe),
         "preset_counts": {} if later else preset_counts(collection),
-        "saved_recipes": list(RecipeRow.objects.filter(collection=collection)),
+        "saved_recipes": _saved(collection) if saved is None else saved,
         "weights": [(pattern, f"{weight:g}") for pattern, weight in data["balance"]["weights"]],
         "min_multiply": f"{recipe.balance.min_multiply:g}",
         "max_multiply": f"{recipe.balance.max_multiply:g}",
@@ -211,7 +232,6 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
             {rows_from_database.episode_code(row) for row in collection.episodes.only(*CODE_FIELDS)} - {""}
         ),
         "job_count": collection.export_jobs.count(),
-        "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
         **options_of(collection, recipe),
     } | ({"later": True} if later else result_of(collection, recipe))
 
@@ -241,4 +261,5 @@ def result_of(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[
         "result": preview(collection, recipe, page=page),
         "whole_repeats": recipe.output.layout_rules.whole_repeats,
         "next_examples": page + 1,
+        "has_tagger": choices.has_tagger(collection),
     }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from export.algorithms.crops import CropOptions, crops_of
 from export.algorithms.rows import Face, Picture, people_from_tags
 from export.algorithms.selection import (
+    NO_FACE,
     TOO_FEW,
     TOO_MANY,
     WRONG_EPISODE,
@@ -112,7 +113,8 @@ def test_crops_are_squares_with_faces_inside(
 def test_pictures_without_a_face_stay_out_by_default_with_a_reason() -> None:
     single, three = picture(face(0, 0, 1, 1)), picture(*[face(0, 0, 0.1, 0.1)] * 3)
 
-    assert reason_left_out(picture(), Selection()) == TOO_FEW
+    assert reason_left_out(picture(), Selection()) == NO_FACE
+    assert reason_left_out(picture(), Selection(min_faces=2)) == TOO_FEW
     assert reason_left_out(picture(), Selection(min_faces=0)) is None
     assert reason_left_out(single, Selection()) is None
     assert reason_left_out(three, Selection(max_faces=2)) == TOO_MANY

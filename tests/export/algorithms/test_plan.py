@@ -12,7 +12,7 @@ from export.algorithms.placing import placed
 from export.algorithms.plan import Plan, caption_of, captions_of, facts, make_plan
 from export.algorithms.recipe import Recipe, parse
 from export.algorithms.rows import Face, Picture
-from export.algorithms.selection import TOO_FEW, TOO_MANY, WRONG_EPISODE
+from export.algorithms.selection import NO_FACE, TOO_MANY, WRONG_EPISODE
 
 
 def picture(number: int, *names: str, **changes: Any) -> Picture:
@@ -60,7 +60,7 @@ def test_pictures_left_out_are_counted_by_reason_and_their_characters_take_no_sp
 
     assert plan.left_out == {
         WRONG_EPISODE: 1,
-        TOO_FEW: 2,
+        NO_FACE: 2,
         TOO_MANY: 1,
     }
     assert list(plan.left_out) == sorted(plan.left_out)
@@ -71,7 +71,7 @@ def test_pictures_left_out_are_counted_by_reason_and_their_characters_take_no_sp
 def test_nothing_chosen_is_an_empty_plan() -> None:
     plan = make_plan([picture(1)], recipe())
 
-    assert (plan.items, plan.balance.folders, plan.left_out) == ((), (), {TOO_FEW: 1})
+    assert (plan.items, plan.balance.folders, plan.left_out) == ((), (), {NO_FACE: 1})
 
 
 def test_pictures_of_equal_names_are_numbered_in_the_order_of_their_keys() -> None:

@@ -67,7 +67,7 @@ def test_what_stays_out_is_counted_with_its_reason(show: Show, alice: User) -> N
     assert job.counters["left_out"] == {
         rows_from_database.NOT_EXPORTABLE: 3,
         rows_from_database.EXCLUDED: 1,
-        "with fewer faces than required": 1,
+        "without a face": 1,
     }
     assert job.counters["pictures"] == 10
 
@@ -105,7 +105,7 @@ def test_what_the_page_shows_of_a_finished_export_is_counted_right(show: Show, a
     assert counters["captions_by_person"] == captions.count("By hand.") == 2
     assert counters["folders"] == len({path.parent for path in pictures})
     assert sum(counters["upscaled"].values()) == len(pictures)
-    assert counters["left_out"] == {"from a source that may not be exported": 3, "with fewer faces than required": 1}
+    assert counters["left_out"] == {"from a source that may not be exported": 3, "without a face": 1}
     assert (counters["phase"], counters["resumed"]) == ("done", 0)
     assert "packed_percent" not in counters
     assert job.size_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from annotate.models import Caption
+from annotate.models import Caption, ModelChoice
 from export import forms
 from export.actions import jobs, recipes
 from export.algorithms.recipe import Recipe, parse
@@ -341,6 +342,33 @@ def test_without_redis_the_export_waits_safely_in_the_database(show: Show, as_al
 
     assert answer.status_code == 302
     assert ExportJob.objects.get().state == RunState.QUEUED
+
+
+def test_a_dataset_that_nobody_named_is_called_after_its_recipe(show: Show, as_alice: Client, queues: str) -> None:
+    page = html_of(as_alice.get(url("export", show), {"preset": "face-set"}))
+    today = f"{timezone.now():%Y-%m-%d}"
+    assert f'placeholder="{show.collection.name} Face set {today}"' in page
+    data = form_of(as_alice, show) | {"act": "start", "name": " ", "recipe_name": "Evening"}
+    as_alice.post(url("export_change", show), data)
+    assert ExportJob.objects.get().name == f"{show.collection.name} Evening {today}"
+
+
+@pytest.mark.parametrize(("name", "recipe"), [("x" * 200, "Everything"), ("Show", "y" * 200)])
+def test_the_name_of_a_dataset_keeps_its_day_and_is_never_too_long(show: Show, name: str, recipe: str) -> None:
+    show.collection.name = name
+    title = jobs.default_name(show.collection, recipe)
+    assert title.endswith(f" {timezone.now():%Y-%m-%d}")
+    assert jobs.start(collection=show.collection, recipe=Recipe(), name=title, by=None).name == title
+
+
+def test_the_preview_says_where_more_tags_come_from_until_a_tagger_is_used(
+    show: Show, alice: User, as_alice: Client
+) -> None:
+    address = reverse("collection_models", args=[show.collection.pk])
+    assert address in html_of(as_alice.get(url("export", show)))
+    assert address in html_of(as_alice.post(url("export_preview", show), form_of(as_alice, show)))
+    ModelChoice.objects.create(collection=show.collection, task="tags", name="wd-swinv2-v3")
+    assert address not in html_of(as_alice.get(url("export", show)))
 
 
 def test_a_frames_page_shows_the_caption_that_the_latest_recipe_gives_it(show: Show, as_viewer: Client) -> None:
