@@ -123,8 +123,9 @@ def _found_names(request: HttpRequest, collection: Collection) -> dict[str, str]
     is_regex = bool(request.POST.get("regex"))
     if not find:
         raise BadInput("Type what to find.")
+    find = find.replace(" ", "_")  # also in a regular expression: pages write spaces, and no tag holds one
     if not is_regex:
-        find = find.lower().replace(" ", "_")
+        find = find.lower()
     replacement = request.POST.get("with", "")[:TEXT_MAX].replace(" ", "_")
     names = tag_table.tags_of(collection).values_list("name", flat=True).order_by("name")
     try:

@@ -122,6 +122,7 @@ def preview(request: HttpRequest, collection: Collection) -> HttpResponse:
         "changes": changes[:EXAMPLES_MAX],
         "more": max(0, len(changes) - EXAMPLES_MAX),
         "n": len(changes),
+        "fixed": sum(1 for row, text in changes if text and not row.is_custom),
         "unchanged": len(rows) - len(changes),
         "picked": [row.picked for row, _ in changes],
         "fields": [(name, request.POST.get(name, "")) for name in ("act", "text", "find", "with", "regex", "q")],

@@ -5,7 +5,7 @@ import { hasAnswer } from "./forms.js";
 import { draftKey, partsOf } from "./lib/draft_keys.js";
 import { readJson, writeJson } from "./lib/json_storage.js";
 
-const TEXT_FIELDS = [
+const FIELDS = [
   "textarea",
   "select",
   "input:not([type])",
@@ -13,12 +13,13 @@ const TEXT_FIELDS = [
   "input[type=number]",
   "input[type=search]",
   "input[type=url]",
+  "input[type=checkbox][data-draft]",
 ].join();
 const STAMPS = ["seen", "version"];
 
 function isKept(field) {
   return (
-    field.matches(TEXT_FIELDS) &&
+    field.matches(FIELDS) &&
     Boolean(field.name) &&
     !field.hidden &&
     !field.readOnly &&
@@ -33,8 +34,17 @@ function fieldsOf(root) {
   return [...root.querySelectorAll("textarea, select, input")].filter(isKept);
 }
 
+const isCheckbox = (field) => field.type === "checkbox";
+const valueOf = (field) => (isCheckbox(field) ? String(field.checked) : field.value);
+
+function setValue(field, value) {
+  if (isCheckbox(field)) field.checked = value === "true";
+  else field.value = value;
+}
+
 // The value that the server sent.
 function originalValue(field) {
+  if (isCheckbox(field)) return String(field.defaultChecked);
   if (!field.matches("select")) return field.defaultValue;
   const options = [...field.options];
   return (options.find((option) => option.defaultSelected) || options[0])?.value;
@@ -60,11 +70,11 @@ function stampsOf(form) {
 
 function keep(field) {
   const key = keyOf(field);
-  const isChanged = field.value !== originalValue(field);
+  const isChanged = valueOf(field) !== originalValue(field);
   if (isChanged) {
     const before = readJson(localStorage, key);
     const stamps = before ? before.stamps : stampsOf(field.form);
-    writeJson(localStorage, key, { value: field.value, stamps, at: Date.now() });
+    writeJson(localStorage, key, { value: valueOf(field), stamps, at: Date.now() });
   } else {
     localStorage.removeItem(key);
   }
@@ -82,7 +92,7 @@ function restoreField(field) {
   }
   const isSelect = field.matches("select");
   if (isSelect && ![...field.options].some((option) => option.value === draft.value)) return false;
-  field.value = draft.value;
+  setValue(field, draft.value);
   field.toggleAttribute("data-unsent", true);
   for (const [name, value] of Object.entries(draft.stamps)) {
     if (field.form.elements[name]) field.form.elements[name].value = value;
@@ -101,15 +111,16 @@ function restore() {
 }
 
 function valuesOf(form) {
-  return fieldsOf(form).map((field) => ({ key: keyOf(field), value: field.value, field }));
+  return fieldsOf(form).map((field) => ({ key: keyOf(field), value: valueOf(field), field }));
 }
 
 function forget(drafts) {
   for (const { key, value, field } of drafts) {
     const draft = readJson(localStorage, key);
     if (draft && draft.value === value) localStorage.removeItem(key); // else more was typed since
-    if (field && field.isConnected && field.value === value) {
-      if (!field.matches("select")) field.defaultValue = value;
+    if (field && field.isConnected && valueOf(field) === value) {
+      if (isCheckbox(field)) field.defaultChecked = field.checked;
+      else if (!field.matches("select")) field.defaultValue = value;
       field.removeAttribute("data-unsent");
     }
   }
@@ -131,11 +142,11 @@ function noteSent({ target: form, defaultPrevented }) {
   // A form that repeats another one, key and all, has nothing of its own: what that one held is
   // noted already.
   if (defaultPrevented || !isOurs || form.matches("[data-same-key]")) return;
-  const drafts = form.matches("[data-both]")
-    ? draftsFor(new URL(form.action).pathname).map((key) => ({
-        key,
-        value: readJson(localStorage, key).value,
-      }))
+  // A form may do what another one, on the page before, has asked for.
+  const path =
+    form.dataset.draftsOf ?? (form.matches("[data-both]") && new URL(form.action).pathname);
+  const drafts = path
+    ? draftsFor(path).map((key) => ({ key, value: readJson(localStorage, key).value }))
     : valuesOf(form).map(({ key, value }) => ({ key, value }));
   writeJson(sessionStorage, SENT, { form: form.elements.key.value, drafts });
 }

@@ -21,6 +21,15 @@ test("letters press the control with that key, in upper case too", () => {
   assert.deepEqual(pageAction(pressed("ArrowUp"), onPage), { action: "press", key: "ArrowUp" });
 });
 
+test("Enter that is held since the page before presses nothing", () => {
+  assert.equal(pageAction(pressed("Enter", { repeat: true }), onPage), null);
+  assert.deepEqual(pageAction(pressed("Enter"), onPage), { action: "press", key: "Enter" });
+  assert.deepEqual(pageAction(pressed("j", { repeat: true }), onPage), {
+    action: "press",
+    key: "j",
+  });
+});
+
 test("keys rest with modifiers, input methods, open dialogs and where somebody took them", () => {
   for (const more of [
     { ctrlKey: true },

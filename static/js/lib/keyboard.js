@@ -58,6 +58,7 @@ export function pageAction(event, { dialogIsOpen }) {
   if (hasModifier(event)) return null;
   if (isTextField(event.target)) return event.key === "Escape" ? { action: "leave-field" } : null;
   if (dialogIsOpen) return null;
+  if (event.repeat && event.key === "Enter") return null; // held since the page before
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const pressesFocused = key === "Enter" || key === " ";
   // Enter and Space on a focused control press that control, as everywhere.

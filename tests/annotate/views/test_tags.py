@@ -119,6 +119,40 @@ def test_find_and_replace_takes_spaces_for_underscores(as_bob: Client, tagged: S
     assert [(change.name, change.new_name) for change in response.context["changes"]] == [("blue_hair", "aqua_hair")]
 
 
+@pytest.mark.django_db
+def test_a_regular_expression_may_be_typed_with_the_spaces_that_the_page_shows(as_bob: Client, tagged: Show) -> None:
+    form = {"act": "replace", "regex": "1", "find": "^(blue|red) hair$", "with": r"\1 haired"}
+    response = as_bob.post(reverse("tags_preview", args=[tagged.collection.pk]), form)
+    changes = [(change.name, change.new_name) for change in response.context["changes"]]
+    assert changes == [("blue_hair", "blue_haired"), ("red_hair", "red_haired")]
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_a_pattern_survives_its_error_and_goes_once_it_has_done_its_work(tagged: Show, bob: User, page_as: Any) -> None:
+    page = page_as(bob, reverse("tags", args=[tagged.collection.pk]))
+    find, is_regex = page.get_by_label("Find", exact=True), page.get_by_label("Regular expression")
+    find.fill("(blue")
+    page.get_by_label("Replace with").fill("aqua")
+    is_regex.check()
+    find.press("Enter")
+    page.locator("#toasts", has_text="no regular expression").wait_for()
+    assert (find.input_value(), is_regex.is_checked()) == ("(blue", True)
+    find.fill("(blue|azure)")
+    find.press("Enter")
+    page.get_by_role("heading", name="Change 1 tag?").wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/tags/")
+    assert (find.input_value(), is_regex.is_checked()) == ("(blue|azure)", True)
+    find.press("Enter")
+    page.get_by_role("heading", name="Change 1 tag?").wait_for()
+    page.keyboard.press("Enter")
+    page.locator("#toasts", has_text="blue_hair → aqua_hair").wait_for()
+    assert (find.input_value(), is_regex.is_checked()) == ("", False)
+    page.reload()
+    assert (find.input_value(), is_regex.is_checked()) == ("", False)
+
+
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 def test_tags_are_picked_merged_and_brought_back_in_the_browser(tagged: Show, bob: User, page_as: Any) -> None:

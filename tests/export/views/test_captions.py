@@ -82,6 +82,15 @@ def test_a_text_put_before_a_caption_of_the_recipe_makes_it_a_custom_one(show: S
     assert texts(show) == {1: "grey hair, a girl", 2: "grey sky"}
 
 
+def test_the_dry_run_says_how_many_captions_of_the_recipe_it_makes_custom(show: Show, as_bob: Client) -> None:
+    address = reverse("captions_preview", args=[show.collection.pk])
+    form = {"act": "prepend", "text": "a screenshot, "}
+    shown = html_of(as_bob.post(address, form | {"frame": picked(as_bob, show, 0, 1, 2)}))
+    assert "Change 3 captions?" in shown and "1 caption of the recipe becomes a custom one" in shown
+    shown = html_of(as_bob.post(address, form | {"frame": picked(as_bob, show, 1, 2)}))
+    assert "Change 2 captions?" in shown and "custom one" not in shown
+
+
 def test_patterns_have_groups_and_a_slow_one_is_refused(show: Show, as_bob: Client) -> None:
     address = reverse("captions_change", args=[show.collection.pk])
     form = {"act": "replace", "regex": "1", "find": r"(\w+) hair", "with": r"hair: \1"}
