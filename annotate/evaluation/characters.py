@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from annotate.algorithms import difference_clustering, matching
 from annotate.backends.contract import Embedder
-from annotate.backends.embedders.known_embedders import DifferenceEmbedder
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, balanced
 from annotate.evaluation.mistakes import WORST, Mistake
 from annotate.evaluation.scores import Scores, rounded
 from ingest.errors import BadInput
@@ -94,7 +94,7 @@ def measure(
     distinct = without_twins([dhash(head) for head in heads])
     names = np.asarray(labels, np.int64)[distinct]
     started = time.perf_counter()
-    features = embedder.embed([heads[row] for row in distinct])
+    features = balanced(embedder, embedder.embed([heads[row] for row in distinct]))
     took = time.perf_counter() - started
     guess = by_differences(features, names, embedder) if isinstance(embedder, DifferenceEmbedder) else None
     face_labels = [FaceLabel(paths[row], paths[row].split("/")[0]) for row in distinct]
@@ -138,7 +138,8 @@ def accuracy(
     """Return the mean share (0 to 1) of unnamed faces with the right name, over `draws` random choices of `shots` named
     faces per character.
 
-    `guess` predicts names from rows; without it the application's discriminants do. With `apart` [N] (the shot of each
+    `features` are weighted for naming. `guess` predicts names from rows; without it the application's model does, which
+    has seen all of `features`, as in a collection. With `apart` [N] (the shot of each
     face in its film) no face is predicted from a named one of its shot. Raises BadInput when a character has too few
     faces to leave one to predict, or when no face is left.
     """
@@ -164,6 +165,8 @@ def _drawn(
 ) -> Iterator[Drawn]:
     """For each draw: the predicted rows, their true characters and the predicted ones."""
     people = np.unique(names)
+    places = np.unique(np.linspace(0, len(names) - 1, min(len(names), matching.SAMPLE_MAX)).round().astype(int))
+    population = matching.population_of(features[places]) if guess is None else None
     for draw in range(draws):
         random = np.random.default_rng(draw)
         named = np.concatenate([random.permutation(np.flatnonzero(names == person))[:shots] for person in people])
@@ -173,7 +176,7 @@ def _drawn(
         if guess is not None:
             yield queries, names[queries], guess(named, queries)
             continue
-        model = matching.fit(features[named], names[named])
+        model = matching.fit(features[named], names[named], population=population)
         guessed = model.labels[matching.scores(model, features[queries]).argmax(axis=1)]
         yield queries, names[queries], guessed
 

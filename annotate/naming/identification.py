@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from annotate.algorithms import identity, matching
+from annotate.algorithms.clustering import means
 from annotate.algorithms.name_evidence import TAGGER
 from annotate.backends.contract import Embedder
-from annotate.backends.embedders.known_embedders import DifferenceEmbedder, unpack_of
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, balanced, unpack_of
 from annotate.models import FaceState, FrameCharacter, ModelVersion, NamedBy, ReferencePicture, TagState
 from annotate.naming import vectors
 from annotate.naming.known_faces import KnownFaces
 from ingest.models import Collection
 
 FloatArray = npt.NDArray[np.float32]
-BACKGROUND_MAX = 4000  # unnamed faces used as background, the average face
 KNOWN = (NamedBy.PERSON, NamedBy.FILE, NamedBy.COPY)  # origins whose names stay and serve as examples
 DIGITS = 3  # of a confidence: smaller differences are noise and must not change rows
 FIELDS = (
@@ -64,7 +64,6 @@ def identify(
     Memory: the vectors of one chunk, and some numbers per face. `on_progress` is called with the number of faces
     compared since the last call, and may raise to stop.
     """
-    unpack = unpack_of(embedder)
     rows = list(vectors.described(collection, version).values(*FIELDS))
     # "Not in the cast" is a person's label too: such faces are examples of unknown, never named.
     faces = [row for row in rows if row["state"] == FaceState.FACE]
@@ -84,13 +83,10 @@ def identify(
         if denied:
             ruled_out[row_index] = denied
     keys = [row["pk"] for row in faces]
-    likeness = np.zeros((len(keys), len(model.labels)), np.float32)
-    for places, features in vectors.chunks(keys, unpack):
-        likeness[places] = likeness_of(model, features)
-        on_progress(len(features))
+    track = _tracks(keys, embedder) if keys else np.zeros(0, np.int64)
     identities = identity.decide(
-        likeness,
-        track=_tracks(keys, embedder) if keys else None,
+        _likeness(model, keys, track, embedder, on_progress),
+        track=track,
         cluster=np.array([row["cluster_id"] or -1 for row in faces], np.int64),
         picture=np.array([row["frame_id"] for row in faces], np.int64),
         known=known,
@@ -98,6 +94,26 @@ def identify(
         confidence_min=confidence_min,
     )
     return Identified(faces, identities, model.labels, len(rows))
+
+
+def _likeness(
+    model: Model, keys: list[int], track: npt.NDArray[np.int64], embedder: Embedder, on_progress: Callable[[int], None]
+) -> FloatArray:
+    """How surely each face [N] is each character [K]. By distance, the mean of a track's faces is compared: it has
+    less noise than each of them."""
+    likeness = np.zeros((len(keys), len(model.labels)), np.float32)
+    if not keys:
+        return likeness
+    points = np.zeros((len(keys), 0 if isinstance(model, KnownFaces) else len(model.basis)), np.float32)
+    for places, features in vectors.chunks(keys, unpack_of(embedder)):
+        if isinstance(model, KnownFaces):
+            likeness[places] = model.likeness(features)
+        else:
+            points[places] = matching.points_of(model, balanced(embedder, features))
+        on_progress(len(features))
+    if isinstance(model, KnownFaces):
+        return likeness
+    return matching.likeness_of_points(model, means(points, track))[track]
 
 
 def likeness_of(model: Model, features: FloatArray) -> FloatArray:
@@ -147,7 +163,8 @@ def _learn(
         owners.append(np.array([of for of, _ in pictures], np.int64))
     if isinstance(embedder, DifferenceEmbedder):
         return KnownFaces.of(np.concatenate(features), np.concatenate(owners), embedder)
-    rest = [row["pk"] for row in rows if row["named_by"] not in KNOWN or row["character_id"] is None]
-    places = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), BACKGROUND_MAX)).round().astype(int))
-    background = vectors.vectors_of([rest[place] for place in places], unpack) if rest else None
-    return matching.fit(np.concatenate(features), np.concatenate(owners), background=background)
+    places = np.linspace(0, len(rows) - 1, min(len(rows), matching.SAMPLE_MAX)).round().astype(int)
+    sample = vectors.vectors_of([rows[place]["pk"] for place in np.unique(places)], unpack)
+    population = matching.population_of(balanced(embedder, sample)) if len(sample) else None
+    examples = balanced(embedder, np.concatenate(features))
+    return matching.fit(examples, np.concatenate(owners), population=population)

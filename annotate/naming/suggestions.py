@@ -35,7 +35,7 @@ FACES_A_CLUSTER = 6  # the clearest
 EXAMPLES_MAX = 480
 EXAMPLES_A_CHARACTER = 24
 CHARACTERS_MAX = 160  # those with the most named faces
-BACKGROUND = 256  # unnamed faces; only their mean counts
+POPULATION = 512  # faces of the sample that shows what anybody looks like
 KEEP_S = 60  # as `ingest.stamp`, for writes that it does not see
 
 
@@ -198,7 +198,7 @@ class _Learned:
 def _model(collection: Collection, comparison: Comparison, version: int, counts: Mapping[int, int]) -> Model | None:
     """The model of the examples, learned anew after each change; None where they have no vectors.
 
-    One entry of the cache per collection: a model has some hundred kilobytes.
+    One entry of the cache per collection: a model has about a megabyte.
     """
     key, mark = f"suggestions-{collection.pk}", f"{stamp(collection)}:{version}"
     last: _Learned | None = cache.get(key)
@@ -217,7 +217,7 @@ def _model(collection: Collection, comparison: Comparison, version: int, counts:
         if comparison.metric is not None:
             model = KnownFaces.of(vectors, labels, comparison.metric)
         else:
-            model = matching.fit(vectors, labels, background=_background(collection, comparison, version))
+            model = matching.fit(vectors, labels, population=_population(collection, comparison, version))
     # A model with a network is not stored: its vectors are read again, which is little beside comparing by it.
     cache.set(key, _Learned(mark if comparison.metric is None else "", model if comparison.metric is None else None,
                             examples), KEEP_S)  # fmt: skip
@@ -264,18 +264,18 @@ def _examples(
     return np.array([character for character, _ in rows], np.int64), [data for _, data in rows]
 
 
-def _background(collection: Collection, comparison: Comparison, version: int) -> npt.NDArray[np.float32] | None:
-    """Vectors of a sample of the faces that nobody named: [1, D], their mean; None without any. Cached for a while."""
-    key = f"background-{collection.pk}-{version}"
-    mean: npt.NDArray[np.float32] | None = cache.get(key)
-    if mean is None:
-        open_faces = Face.objects.filter(collection=collection, state=FaceState.FACE).exclude(named_by__in=KNOWN)
-        step = max(1, open_faces.order_by().count() // BACKGROUND) | 1  # odd, as keys may come in twos
-        keys = open_faces.alias(part=Mod(F("pk"), step)).filter(part=0).order_by("pk").values("pk")[:BACKGROUND]
+def _population(collection: Collection, comparison: Comparison, version: int) -> matching.Population | None:
+    """What a sample of the collection's faces looks like; None where none has a vector. Cached for a while."""
+    key = f"population-{collection.pk}-{version}"
+    population: matching.Population | None = cache.get(key)
+    if population is None:
+        faces = Face.objects.filter(collection=collection, state=FaceState.FACE)
+        step = max(1, faces.order_by().count() // POPULATION) | 1  # odd, as keys may come in twos
+        keys = faces.alias(part=Mod(F("pk"), step)).filter(part=0).order_by("pk").values("pk")[:POPULATION]
         rows = Face.objects.filter(pk__in=list(keys.values_list("pk", flat=True)), embedding__isnull=False)
         data = list(rows.filter(embedding_version=version).order_by("pk").values_list("embedding", flat=True))
         if not data:
             return None
-        mean = comparison.unpack([bytes(vector or b"") for vector in data]).mean(axis=0, keepdims=True)
-        cache.set(key, mean, KEEP_S)
-    return mean
+        population = matching.population_of(comparison.unpack([bytes(vector or b"") for vector in data]))
+        cache.set(key, population, KEEP_S)
+    return population

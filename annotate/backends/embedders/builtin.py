@@ -24,6 +24,8 @@ NAME = "face_metric"
 NETWORK_WEIGHT = 0.5
 NETWORK_VALUES = 96
 LENGTH = face_features.FEATURES + NETWORK_VALUES
+# For naming the network's vector counts as much as the colours: with this weight, both vary as much between faces.
+NAMING_NETWORK_WEIGHT = 1.0
 
 
 class BuiltinEmbedder:
@@ -63,6 +65,12 @@ class BuiltinEmbedder:
     def pack(vector: NDArray[np.float32]) -> bytes:
         """Pack a vector into one byte per value."""
         return face_features.pack(vector)
+
+    @staticmethod
+    def balance(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Weight vectors [n, length] for naming."""
+        network = vectors[:, face_features.FEATURES :] * (NAMING_NETWORK_WEIGHT / NETWORK_WEIGHT)
+        return np.hstack([vectors[:, : face_features.FEATURES], network])
 
     @staticmethod
     def unpack(stored: Sequence[bytes | memoryview]) -> NDArray[np.float32]:

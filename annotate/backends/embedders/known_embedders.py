@@ -80,7 +80,8 @@ def open_embedder(name: str, models_dir: Path, *, device: str = AUTO, threads: i
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How stored vectors of an embedder are compared, without what computes them; `metric` None: by distance."""
+    """How stored vectors of an embedder are compared for naming, without what computes them; `metric` None: by
+    distance, and `unpack` weights them."""
 
     name: str
     unpack: Unpack
@@ -90,7 +91,7 @@ class Comparison:
 def open_comparison(name: str, models_dir: Path) -> Comparison:
     """Open what compares the vectors of an embedder, on the CPU. Raises BadInput as `open_embedder`."""
     if name == DEFAULT:
-        return Comparison(name, BuiltinEmbedder.unpack)
+        return Comparison(name, lambda stored: BuiltinEmbedder.balance(BuiltinEmbedder.unpack(stored)))
     metric = registry.open_metric(registry.find(name, models_dir, task="embedding"), device=CPU, threads=1)
     return Comparison(name, unpack_of(metric), metric)
 
@@ -99,6 +100,12 @@ def packed(embedder: Embedder, vector: Vectors) -> bytes:
     """Pack one vector for the database."""
     pack: Callable[[Vectors], bytes] = getattr(embedder, "pack", face_features.pack)
     return pack(vector)
+
+
+def balanced(embedder: object, vectors: Vectors) -> Vectors:
+    """Weight an embedder's vectors [n, length] for naming, where it has weights."""
+    balance: Callable[[Vectors], Vectors] = getattr(embedder, "balance", lambda same: same)
+    return balance(vectors)
 
 
 def unpack_of(embedder: object) -> Unpack:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from django.db.models import QuerySet
 
 from annotate.backends.contract import Embedder
-from annotate.backends.embedders.known_embedders import DifferenceEmbedder, attentive
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, attentive, balanced
 from annotate.evaluation.characters import (
     CharacterScores,
     FaceLabel,
@@ -113,7 +113,8 @@ def measure(
     rows = [named for named in rows if named.face in described_keys]
     names, shot_keys = (np.array([getattr(named, name) for named in rows], np.int64) for name in ("person", "shot_key"))
     watched = attentive(embedder, progress.alive)
-    guess = by_differences(seen.vectors, names, watched) if isinstance(watched, DifferenceEmbedder) else None
+    features = balanced(embedder, seen.vectors)
+    guess = by_differences(features, names, watched) if isinstance(watched, DifferenceEmbedder) else None
     shares: dict[int, float] = {}
     enough, few = list[str](), list[str]()
     last: IntArray | None = None
@@ -126,7 +127,7 @@ def measure(
             continue
         try:
             shares[count] = accuracy(
-                seen.vectors[inside], names[inside], shots=count, draws=draws, guess=_within(guess, inside),
+                features[inside], names[inside], shots=count, draws=draws, guess=_within(guess, inside),
                 keep_apart=shot_keys[inside],
             )  # fmt: skip
         except BadInput as problem:
@@ -151,7 +152,7 @@ def measure(
         ms_per_face=seen.ms_per_face,
         model=f"{embedder.info.name} {embedder.info.revision}".strip(),
         wrong=worst(
-            seen.vectors[last], names[last], [face_labels[row] for row in last], shots=max(shares), draws=draws,
+            features[last], names[last], [face_labels[row] for row in last], shots=max(shares), draws=draws,
             guess=_within(guess, last), keep_apart=shot_keys[last],
         ),
         remarks=tuple(remarks),

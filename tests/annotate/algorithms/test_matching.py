@@ -1,4 +1,4 @@
-"""Few-shot naming: right names, a class of one, strangers unlike anybody, both ways of inverting."""
+"""Few-shot naming: right names, a class of one, strangers unlike anybody, scores by their definition."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from annotate.algorithms import matching
 
@@ -44,15 +45,6 @@ def test_one_person_alone_is_told_from_the_background():
     assert likeness[:15].min() > likeness[15:].max()
 
 
-def test_many_faces_and_few_values_take_the_other_way_to_the_same_scores():
-    features, labels = people(3, 30, size=8)
-    few = np.arange(0, 90, 2)
-    wide = np.pad(features, ((0, 0), (0, 200)))  # more values than faces: Woodbury
-    narrow_model = matching.fit(features[few], labels[few])
-    wide_model = matching.fit(wide[few], labels[few])
-    assert np.allclose(matching.scores(narrow_model, features), matching.scores(wide_model, wide), atol=1e-2)
-
-
 def test_a_person_with_very_many_faces_is_learned_from_an_even_part():
     labels = np.array([1] * 2000 + [2] * 3)
     rows = matching.evenly(labels)
@@ -70,64 +62,100 @@ def test_without_named_faces_there_are_no_rows_to_learn_from():
     assert matching.evenly(np.empty(0, np.int64)).tolist() == []
 
 
-def test_scores_and_likeness_are_what_their_formulas_give():
-    """A face one step from the centre both ways: marks of 1.5 and 1, softened; nearness of 1 and one half."""
-    model = matching.FewShotModel(
-        labels=np.array([1, 2]), centre=np.array([1, 0], np.float32), weights=np.array([[2, 0], [0, 2]], np.float32),
-        bias=np.array([-0.5, -1], np.float32), spans=np.array([2, 4], np.float32),
-    )  # fmt: skip
-    face = np.array([[2, 1]], np.float32)
-    assert matching.scores(model, face).tolist() == [[1.5, 1.0]]
-    first = 1 / (1 + math.exp(-0.5 / matching.TEMPERATURE))
-    expected = [
-        share / (1 + math.exp(-(nearness - matching.NEARNESS_MIDDLE) / matching.NEARNESS_WIDTH))
-        for share, nearness in ((first, 1.0), (1 - first, 0.5))
-    ]
-    likeness = matching.likeness(model, face)
-    assert likeness[0] == pytest.approx(expected, rel=1e-5)
-    assert likeness.dtype == matching.scores(model, face).dtype == np.float32
-
-
-def test_a_face_far_from_everybody_is_like_nobody_and_no_number_overflows():
-    model = matching.FewShotModel(
-        labels=np.array([1, 2]), centre=np.zeros(2, np.float32), weights=np.eye(2, dtype=np.float32),
-        bias=np.zeros(2, np.float32), spans=np.full(2, 1e-9, np.float32),
-    )  # fmt: skip
-    with np.errstate(all="raise", under="ignore"):
-        likeness = matching.likeness(model, np.array([[-9, -9], [9, 8]], np.float32))
-    assert np.isfinite(likeness).all()
-    assert likeness[0].max() < 1e-6
-    assert likeness[1].argmax() == 0
-
-
 def test_without_a_named_face_nothing_is_learned():
     with pytest.raises(ValueError, match=r"^name at least one face first$"):
         matching.fit(np.zeros((0, 4), np.float32), [])
 
 
-@pytest.mark.parametrize("faces_each", [12, 2])  # more faces than values, and fewer
-def test_marks_differ_by_half_the_difference_of_the_distances_within_people(faces_each):
-    """The definition of a linear discriminant: Mahalanobis distances to the means, by the pooled covariance."""
-    features, labels = people(3, faces_each, size=12)
-    model = matching.fit(features, labels, ridge=0.01)
-    means = np.stack([features[labels == label].mean(axis=0) for label in model.labels]).astype(np.float64)
-    within = features - means[labels // 10]
-    covariance = within.T @ within / (len(features) - 3) + 0.01 * np.eye(12)
-    distances = np.stack(
-        [np.einsum("nd,nd->n", row, np.linalg.solve(covariance, row.T).T) for row in features - means[:, None]]
-    ).T
-    marks = matching.scores(model, features)
-    expected = (distances[:, :1] - distances[:, 1:]) / 2
-    assert marks[:, 1:] - marks[:, :1] == pytest.approx(expected, rel=1e-3, abs=1e-2)
+def test_scores_are_log_likelihood_ratios_of_the_two_covariance_model(monkeypatch):
+    """By the definition: a face of a person given that person's named faces, against a face of anybody."""
+    monkeypatch.setattr(matching, "UNNAMED_FACES", 0.0)
+    random = np.random.default_rng(5)
+    middles = random.normal(0, 1, (30, 4))
+    sample = (np.repeat(middles, 8, axis=0) + random.normal(0, 0.05, (240, 4))).astype(np.float32)
+    named = np.r_[0:3, 8, 16:18]
+    model = matching.fit(sample[named], named // 8, population=matching.population_of(sample))
+    points = model.projection.apply(sample).astype(np.float64)
+    size = np.eye(4)
+    total = (points.T @ points + matching.SPREAD_FACES * matching.SPREAD * size) / (240 + matching.SPREAD_FACES)
+    offsets = points[named] - np.stack([points[named][named // 8 == row // 8].mean(axis=0) for row in named])
+    prior = matching.NOISE_FACES * (matching.NOISE * size + matching.NOISE_SHARE * total)
+    within = (prior + offsets.T @ offsets) / (matching.NOISE_FACES + 6 - 3)
+    between = total - within
+    expected = []
+    for rows in (np.r_[0:3], [8], np.r_[16:18]):
+        spread = np.linalg.inv(np.linalg.inv(between) + len(rows) * np.linalg.inv(within))
+        middle = spread @ np.linalg.solve(within, points[rows].sum(axis=0))
+        person, anybody = multivariate_normal(middle, spread + within), multivariate_normal(np.zeros(4), total)
+        expected.append(person.logpdf(points) - anybody.logpdf(points))
+    marks = matching.scores(model, sample)
+    assert marks == pytest.approx(np.stack(expected, axis=1) / matching.TEMPERATURE, rel=1e-3, abs=1e-3)
+    assert marks.dtype == np.float32
 
 
-def test_the_average_face_lies_between_the_people_and_the_background_and_is_no_nearness():
-    features, labels = people(2, 5)
-    background = np.full((7, 40), 0.5, np.float32)
-    background[:, 0] = 2
-    means = np.stack([features[labels == label].mean(axis=0) for label in (0, 10)])
-    model = matching.fit(features[:8], labels[:8], background=background)
-    half = (np.stack([means[0], features[5:8].mean(axis=0)]).mean(axis=0) + background.mean(axis=0)) / 2
-    assert model.centre == pytest.approx(half, abs=1e-5)
-    nearness = (matching.scores(model, np.stack([model.centre, means[0]])) - model.bias) / model.spans
-    assert nearness[:, 0] == pytest.approx([0, 1], abs=1e-3)
+def test_likeness_is_the_share_of_a_person_beside_the_others_and_anybody_unnamed():
+    features, labels = people(4, 6)
+    model = matching.fit(features[::6], labels[::6], background=features)
+    odds = np.exp(matching.scores(model, features).astype(np.float64))
+    expected = odds / (odds.sum(axis=1, keepdims=True) + math.exp(model.unnamed))
+    likeness = matching.likeness(model, features)
+    assert likeness == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    assert likeness.dtype == np.float32
+
+
+def test_unnamed_faces_move_the_middle_of_whom_they_resemble_and_do_not_outweigh_the_named_one(monkeypatch):
+    features, labels = people(6, 40, spread=0.12)
+    first = np.arange(0, 240, 40)
+    others = np.setdiff1d(np.arange(240), first)
+    population = matching.population_of(features)
+
+    def mean_score(rows, unnamed):
+        monkeypatch.setattr(matching, "UNNAMED_FACES", unnamed)
+        model = matching.fit(features[first], labels[first], population=population)
+        return matching.scores(model, features[rows])[np.arange(len(rows)), labels[rows] // 10].mean()
+
+    assert mean_score(others, 1.0) > mean_score(others, 0.0) + 0.2
+    assert mean_score(first, 1.0) > mean_score(first, math.inf) + 0.2
+
+
+def test_named_faces_that_would_stay_unknown_lower_the_odds_of_strangers_but_one_face_each_tells_nothing():
+    alike, labels = people(5, 10, spread=0.02)
+    unlike, _ = people(5, 10, spread=0.35)
+    first = np.arange(0, 50, 10)
+    assumed = math.log(5) + matching.STRANGER
+    assert matching.fit(alike, labels, background=alike).unnamed == pytest.approx(assumed)
+    assert matching.fit(unlike[first], labels[first], background=unlike).unnamed == pytest.approx(assumed)
+    assert matching.fit(unlike, labels, background=unlike).unnamed < assumed - 1
+
+
+def test_faces_are_scored_alike_whatever_block_they_are_in(monkeypatch):
+    features, labels = people(3, 7)
+    model = matching.fit(features[::7], labels[::7], background=features)
+    expected = matching.likeness(model, features)
+    monkeypatch.setattr(matching, "BLOCK", 4)
+    assert matching.likeness(model, features) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_point_of_a_mean_is_the_mean_of_the_points():
+    features, labels = people(3, 7)
+    model = matching.fit(features[::7], labels[::7], background=features)
+    mean = matching.points_of(model, features[:5].mean(axis=0, keepdims=True))
+    assert mean[0] == pytest.approx(matching.points_of(model, features[:5]).mean(axis=0), abs=1e-4)
+
+
+def test_a_face_far_from_everybody_is_like_nobody_and_no_number_overflows():
+    features, labels = people(3, 7)
+    model = matching.fit(features[::7], labels[::7], background=features)
+    with np.errstate(all="raise", under="ignore"):
+        likeness = matching.likeness(model, np.stack([1e4 * features[0], -1e4 * features[0], features[0]]))
+    assert np.isfinite(likeness).all()
+    assert likeness[:2].max() < 1e-6
+    assert likeness[2].argmax() == 0
+
+
+def test_two_faces_are_enough_to_learn_from():
+    features, labels = people(2, 1)
+    model = matching.fit(features[:1], labels[:1], background=features[1:])
+    likeness = matching.likeness(model, features)
+    assert likeness[0, 0] > likeness[1, 0]
+    assert np.isfinite(matching.likeness(matching.fit(features[:1], labels[:1]), features)).all()
