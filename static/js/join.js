@@ -1,8 +1,10 @@
 // The secret of an invitation link stands behind the #, which is never sent by itself: this sends
-// it as a form.
+// it as a form. Who logs in first comes back here without it: this tab keeps it meanwhile.
+const WAITING = "koma.invitation";
 
 function send(form) {
-  const token = location.hash.slice(1);
+  const token = location.hash.slice(1) || sessionStorage.getItem(WAITING);
+  sessionStorage.removeItem(WAITING);
   if (!token) {
     document.querySelector("[data-join-words]").textContent =
       "This link is incomplete. Copy it again from the message.";
@@ -13,6 +15,10 @@ function send(form) {
   history.replaceState(null, "", location.pathname);
   form.submit();
 }
+
+document.querySelector("[data-log-in-first]")?.addEventListener("click", ({ target }) => {
+  sessionStorage.setItem(WAITING, target.closest("form").elements.token.value);
+});
 
 const form = document.querySelector("[data-join]");
 if (form) document.addEventListener("DOMContentLoaded", () => send(form));

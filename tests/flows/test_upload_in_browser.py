@@ -255,3 +255,24 @@ def test_an_invitation_link_leads_into_the_collection(
     page.click("text=Create an account and join")
     page.wait_for_url(f"{live_server.url}/c/{collection.pk}/")
     assert User.objects.get(username="dora").memberships.get().collection == collection
+
+
+def test_who_has_an_account_logs_in_from_an_invitation_and_joins(
+    page_as: Any, alice: User, collection: Collection, live_server: Any
+) -> None:
+    User.objects.create_user("dora", password="a long pass phrase 7")
+    page = page_as(alice, f"/c/{collection.pk}/members/")
+    page.click("text=Create a link")
+    link = page.locator("[data-link]").input_value()
+    page.context.clear_cookies()
+    page.goto(link)
+    page.click("text=Log in and join")
+    page.get_by_label("Name").fill("dora")
+    page.get_by_label("Password").fill("a long pass phrase 7")
+    page.click("button:has-text('Log in')")
+    page.wait_for_selector("text=You are logged in as dora")
+    page.click("button:has-text('Join')")
+    page.wait_for_url(f"{live_server.url}/c/{collection.pk}/")
+    assert User.objects.get(username="dora").memberships.get().collection == collection
+    page.goto(f"{live_server.url}/join/")  # it was kept for this one time
+    page.wait_for_selector("text=This link is incomplete")
