@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from annotate.models import Caption
@@ -16,6 +16,7 @@ from ingest.humane import count
 from ingest.models import Collection, Frame, Operation, Revision
 
 LENGTH_MAX = 4000
+BATCH = 500  # rows per statement
 LABELS = {"text": "caption"}
 
 
@@ -66,10 +67,14 @@ def write_all(
     """
     words = {pk: words_of(text) for pk, text in texts.items()}
     with history.operation(collection=collection, by=by, kind="captions.write_all", summary="", key=key) as record:
-        frames = Frame.objects.select_for_update().filter(collection=collection, pk__in=words).order_by("pk")
-        if len(frames.values_list("pk", flat=True)) != len(words):
+        rows: dict[int, Caption] = {}
+        frame_count = 0
+        for part in _batches(sorted(words)):
+            frames = Frame.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
+            frame_count += len(frames.values_list("pk", flat=True))
+            rows |= {row.frame_id: row for row in Caption.objects.filter(frame__in=part)}
+        if frame_count != len(words):
             raise Conflict("Some of these frames no longer exist. Reload the page.")
-        rows = {row.frame_id: row for row in Caption.objects.filter(frame__in=words)}
         current = {pk: rows[pk].text if pk in rows else "" for pk in words}
         if changed_since := sum(current[pk] != stored.get(pk, "") for pk in words):
             raise Conflict(
@@ -78,10 +83,36 @@ def write_all(
         fresh = {pk: text for pk, text in words.items() if text != current[pk]}
         if not fresh:
             raise BadInput("No caption would change.")
-        for pk, text in fresh.items():
-            _set(record, pk, rows.get(pk), text, by)
+        for part in _batches(list(fresh)):
+            _set_all(record, {pk: fresh[pk] for pk in part}, rows, by)
         record.operation.summary = f"{count(len(fresh), 'caption')} changed"
     return record.operation
+
+
+def _batches(keys: list[int]) -> Iterator[list[int]]:
+    return (keys[start : start + BATCH] for start in range(0, len(keys), BATCH))
+
+
+def _set_all(record: history.Recorder, texts: Mapping[int, str], rows: Mapping[int, Caption], by: Any) -> None:
+    """Do what `_set` does for captions of many frames (`rows`: those that exist), by one statement of each kind."""
+    created = [Caption(frame_id=pk, text=text, by=by) for pk, text in texts.items() if pk not in rows]
+    for row in Caption.objects.bulk_create(created):
+        record.created(row, frame_id=row.frame_id)
+    removed = [rows[pk] for pk, text in texts.items() if pk in rows and not text]
+    for row in removed:
+        record.deleted(row, frame_id=row.frame_id)
+    Caption.objects.filter(pk__in=[row.pk for row in removed]).delete()
+    changed_rows = [(rows[pk], text) for pk, text in texts.items() if pk in rows and text]
+    before = [snapshot(row, names=("text", "by_id")) for row, _ in changed_rows]
+    for row, text in changed_rows:
+        row.text, row.by = text, by
+    # An upsert: `bulk_update` compares each row with every key.
+    Caption.objects.bulk_create(
+        [row for row, _ in changed_rows], update_conflicts=True, unique_fields=["id"],
+        update_fields=["text", "by", "updated_at"],
+    )  # fmt: skip
+    for (row, _), values in zip(changed_rows, before, strict=True):
+        record.changed(row, before=values, frame_id=row.frame_id)
 
 
 def _set(record: history.Recorder, frame: int, row: Caption | None, words: str, by: Any) -> None:

@@ -81,6 +81,14 @@ def _clashes(rows: QuerySet[FrameTag], wanted: Mapping[int, tuple[Tag, str]]) ->
     return {key: (already, refused) for key, already, refused in counted.values_list("tag_id", "already", "refused")}
 
 
+def rows_by_episode(
+    *, collection: Collection, names: Mapping[str, str], frames: QuerySet[Frame] | None
+) -> dict[int, int]:
+    """How many rows `apply` would change by the episode's key, to narrow a change that is too large."""
+    rows = _rows(frames, collection).filter(tag__in=_resolved(collection, names))
+    return dict(rows.values_list("frame__episode").annotate(n=Count("pk")).order_by("frame__episode"))
+
+
 def apply(
     *, collection: Collection, names: Mapping[str, str], frames: QuerySet[Frame] | None, by: Any, key: str = ""
 ) -> Operation:

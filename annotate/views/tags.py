@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +27,7 @@ from ingest.views.responses import errors_in_words, success
 
 ROWS = 100
 TEXT_MAX = 500
+ASKED = ("act", "tag", "to", "find", "with", "regex")  # what a form asks for, beside the frames
 ORDER_LABELS = (("count", "most frames"), ("name", "name"), ("removed", "most removed"))
 
 
@@ -64,20 +67,25 @@ def tags(request: MemberRequest, collection: Collection) -> HttpResponse:
 def preview(request: HttpRequest, collection: Collection) -> HttpResponse:
     """What a change would do, tag by tag, with the button that does it."""
     scope = request.POST.get("frames", "").strip()[:TEXT_MAX]
-    changes = tag_changes.planned(
-        collection=collection, names=_names(request, collection), frames=_frames(collection, scope)
-    )
+    names, frames = _names(request, collection), _frames(collection, scope)
+    changes = tag_changes.planned(collection=collection, names=names, frames=frames)
     if not changes:
         raise BadInput("No frame would change: none of them has such a tag.")
-    context = {
+    rows = sum(change.frames for change in changes)
+    context: dict[str, Any] = {
         "section": "frames",
         "changes": changes,
-        "rows": sum(change.frames for change in changes),
+        "rows": rows,
         "any_already": any(change.already for change in changes),
         "any_refused": any(change.refused for change in changes),
         "rows_max": tag_changes.ROWS_MAX,
         "frames": scope,
     }
+    if rows > tag_changes.ROWS_MAX:
+        counts = tag_changes.rows_by_episode(collection=collection, names=names, frames=frames)
+        labels = collection.episodes.labels()
+        context["parts"] = [(f"{scope} episode:{key}".strip(), labels[key], n) for key, n in counts.items()]
+        context["fields"] = [(name, value) for name in ASKED for value in request.POST.getlist(name)]
     return render(request, "annotate/tags_preview.html", context)
 
 

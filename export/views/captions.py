@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,8 @@ from ingest.views.responses import came_from, errors_in_words, is_partial, seen,
 
 PAGE = 40
 SELECTED_MAX = 500
+ALL_MAX = 10_000  # of one change: composed twice, and the history holds two texts for each
+BATCH = 500  # frames that are read at once
 EXAMPLES_MAX = 100
 TEXT_MAX = 500
 
@@ -57,8 +61,13 @@ class CaptionRow:
 
     @property
     def picked(self) -> str:
-        """Key of the frame and a hash of its caption, for a change of several."""
-        return f"{self.frame.pk}:{fingerprint({'t': self.text}).partition(':')[2]}"
+        """The frame's value in forms that change several."""
+        return picked(self.frame.pk, self.text)
+
+
+def picked(key: int, text: str) -> str:
+    """Key of a frame and a hash of its caption."""
+    return f"{key}:{fingerprint({'t': text}).partition(':')[2]}"
 
 
 @member_view()
@@ -115,17 +124,17 @@ def write(request: HttpRequest, collection: Collection, frame_id: int) -> HttpRe
 @errors_in_words
 def preview(request: HttpRequest, collection: Collection) -> HttpResponse:
     """What a change of the selected captions would do, with the button that does it."""
-    rows, new_texts = _planned(request, collection)
-    changes = [(row, new_texts[row.frame.pk]) for row in rows if row.frame.pk in new_texts]
+    captions, new_texts = _planned(request, collection)
     context = {
         "section": "frames",
-        "changes": changes[:EXAMPLES_MAX],
-        "more": max(0, len(changes) - EXAMPLES_MAX),
-        "n": len(changes),
-        "fixed": sum(1 for row, text in changes if text and not row.is_custom),
-        "unchanged": len(rows) - len(changes),
-        "picked": [row.picked for row, _ in changes],
-        "fields": [(name, request.POST.get(name, "")) for name in ("act", "text", "find", "with", "regex", "q")],
+        "changes": [(row, new_texts[row.frame.pk]) for row in _rows_of(collection, list(new_texts)[:EXAMPLES_MAX])],
+        "more": max(0, len(new_texts) - EXAMPLES_MAX),
+        "n": len(new_texts),
+        "fixed": sum(1 for key, text in new_texts.items() if text and key not in captions.stored),
+        "unchanged": len(captions.texts) - len(new_texts),
+        "picked": [] if request.POST.get("all") else [captions.picked(key) for key in new_texts],
+        "fields": [(name, request.POST.get(name, "")) for name in ("act", "text", "find", "with", "regex", "q", "all")],
+        "digest": captions.digest,
         "list_query": list_query(request.POST.get("q", "")),
     }
     return render(request, "export/captions_preview.html", context)
@@ -136,44 +145,82 @@ def preview(request: HttpRequest, collection: Collection) -> HttpResponse:
 @errors_in_words
 def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Do what the dry run showed, where the captions are still those that it showed."""
-    rows, new_texts = _planned(request, collection)
-    hashes = dict(text.partition(":")[::2] for text in request.POST.getlist("frame"))
-    if any(row.picked.partition(":")[2] != hashes[str(row.frame.pk)] for row in rows):
+    captions, new_texts = _planned(request, collection)
+    if request.POST.get("all"):
+        is_same = request.POST.get("digest") == captions.digest
+    else:
+        is_same = {captions.picked(key) for key in captions.texts} <= set(request.POST.getlist("frame"))
+    if not is_same:
         raise Conflict("Some of these captions changed in the meantime; nothing was saved. Preview again.")
     done = caption_actions.write_all(
-        collection=collection,
-        texts=new_texts,
-        stored={row.frame.pk: row.stored for row in rows},
-        by=request.user,
-        key=key_of(request),
+        collection=collection, texts=new_texts, stored=captions.stored, by=request.user, key=key_of(request)
     )
     to = reverse("captions", args=[collection.pk]) + list_query(request.POST.get("q", ""))
     return success(request, done.summary, to=to, undo=True)
 
 
-def _planned(request: HttpRequest, collection: Collection) -> tuple[list[CaptionRow], dict[int, str]]:
-    """The selected captions, and the new text of each that would change. BadInput where the form lacks something."""
-    picked = request.POST.getlist("frame")
-    keys = {key for text in picked if (key := as_int(text.partition(":")[0])) is not None}
-    if not keys:
-        raise BadInput("Select the captions first.")
-    if len(keys) > SELECTED_MAX:
-        raise BadInput(f"At most {SELECTED_MAX} captions can be changed at once.")
-    frames = Frame.objects.filter(collection=collection, pk__in=keys).select_related("episode__source")
-    rows = _caption_rows(list(frames), _recipe(collection))
-    new_texts = _new_texts(request, rows)
+@dataclass(frozen=True, slots=True)
+class _Captions:
+    """Captions by frame, in the order of the list; `stored` are the custom ones among them."""
+
+    texts: dict[int, str]
+    stored: dict[int, str]
+
+    def picked(self, key: int) -> str:
+        """A frame's value in forms, see `CaptionRow.picked`."""
+        return picked(key, self.texts[key])
+
+    @property
+    def digest(self) -> str:
+        """A hash of all of them, for a form that does not name each."""
+        return hashlib.sha256(json.dumps(sorted(self.texts.items())).encode()).hexdigest()
+
+
+def _planned(request: HttpRequest, collection: Collection) -> tuple[_Captions, dict[int, str]]:
+    """The chosen captions, and the new text of each that would change. BadInput where the form lacks something."""
+    keys = _chosen_keys(request, collection)
+    captions = _Captions({}, {})
+    for start in range(0, len(keys), BATCH):
+        for row in _rows_of(collection, keys[start : start + BATCH]):
+            captions.texts[row.frame.pk] = row.text
+            if row.stored:
+                captions.stored[row.frame.pk] = row.stored
+    new_texts = _new_texts(request, captions.texts)
     if not new_texts:
         raise BadInput("No selected caption would change.")
-    return rows, new_texts
+    return captions, new_texts
 
 
-def _new_texts(request: HttpRequest, rows: Sequence[CaptionRow]) -> dict[int, str]:
+def _chosen_keys(request: HttpRequest, collection: Collection) -> list[int]:
+    """Keys of the selected frames, or of all that match the list's filter. BadInput for none, and for too many."""
+    if not request.POST.get("all"):
+        values = request.POST.getlist("frame")
+        keys = list(dict.fromkeys(key for text in values if (key := as_int(text.partition(":")[0])) is not None))
+        if not keys:
+            raise BadInput("Select the captions first.")
+        if len(keys) > SELECTED_MAX:
+            raise BadInput(f"At most {SELECTED_MAX} captions can be selected at once. Choose all that match a filter.")
+        return keys
+    try:
+        rows = search.frames(collection, search.terms_of(collection, request.POST.get("q", "")))
+    except QueryError as error:
+        raise BadInput(str(error)) from error
+    keys = list(rows.values_list("pk", flat=True)[: ALL_MAX + 1])
+    if len(keys) > ALL_MAX:
+        raise BadInput(
+            f"More than {ALL_MAX:,} frames match; at most that many captions change at once. Narrow the filter, "
+            "for example to an episode: episode:EP01."
+        )
+    return keys
+
+
+def _new_texts(request: HttpRequest, current: Mapping[int, str]) -> dict[int, str]:
     action = request.POST.get("act", "")
     if action in ("prepend", "append"):
         text = request.POST.get("text", "")[:TEXT_MAX]
         if not text.strip():
             raise BadInput("Type the text first.")
-        texts = {row.frame.pk: text + row.text if action == "prepend" else row.text + text for row in rows}
+        texts = {key: text + old if action == "prepend" else old + text for key, old in current.items()}
     elif action == "replace":
         find = request.POST.get("find", "")[:TEXT_MAX]
         if not find:
@@ -181,7 +228,7 @@ def _new_texts(request: HttpRequest, rows: Sequence[CaptionRow]) -> dict[int, st
         replacement, is_regex = request.POST.get("with", "")[:TEXT_MAX], bool(request.POST.get("regex"))
         try:
             new = replaced(
-                (row.text for row in rows),
+                dict.fromkeys(current.values()),
                 find=find,
                 replacement=replacement,
                 is_regex=is_regex,
@@ -189,11 +236,17 @@ def _new_texts(request: HttpRequest, rows: Sequence[CaptionRow]) -> dict[int, st
             )
         except PatternError as error:
             raise BadInput(str(error)) from error
-        texts = {row.frame.pk: new[row.text] for row in rows if row.text in new}
+        texts = {key: new[old] for key, old in current.items() if old in new}
     else:
         raise BadInput("Choose what to do with the captions.")
-    clean = {pk: caption_actions.words_of(text) for pk, text in texts.items()}
-    return {row.frame.pk: clean[row.frame.pk] for row in rows if clean.get(row.frame.pk, row.text) != row.text}
+    clean = {key: caption_actions.words_of(text) for key, text in texts.items()}
+    return {key: text for key, text in clean.items() if text != current[key]}
+
+
+def _rows_of(collection: Collection, keys: Sequence[int]) -> list[CaptionRow]:
+    """The captions of these frames of the collection, in the order of the keys."""
+    frames = Frame.objects.filter(collection=collection).select_related("episode__source").in_bulk(keys)
+    return _caption_rows([frames[key] for key in keys if key in frames], _recipe(collection))
 
 
 def _recipe(collection: Collection) -> Recipe:

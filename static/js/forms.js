@@ -4,6 +4,7 @@
 import { fingerprint, isAnswered, newKey } from "./lib/submissions.js";
 
 const DOUBLE_CLICK_MS = 3000;
+const SLOW_MS = 1000;
 const inFlight = new Set();
 const unanswered = new Map(); // fingerprint -> key
 
@@ -47,9 +48,28 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
 
 // Plain forms: the page is left, so the first one sent is on its way until the page is shown again.
 let sent = new Map(); // fingerprint -> {at, key}
+let resetBusy = () => {};
 window.addEventListener("pageshow", () => {
   sent = new Map();
+  resetBusy();
 });
+
+// What takes longer than a second says so on its button.
+function tellWhenSlow(button) {
+  resetBusy();
+  if (!button?.dataset.busy) return;
+  const label = button.innerHTML;
+  const timer = setTimeout(() => {
+    button.setAttribute("aria-busy", "true");
+    button.textContent = button.dataset.busy;
+  }, SLOW_MS);
+  resetBusy = () => {
+    clearTimeout(timer);
+    button.removeAttribute("aria-busy");
+    button.innerHTML = label;
+    resetBusy = () => {};
+  };
+}
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const isOurs =
@@ -65,6 +85,7 @@ document.addEventListener("submit", (event) => {
     form.elements.key.value = before ? before.key : newKey();
   }
   sent.set(mark, { at: Date.now(), key: form.elements.key.value });
+  tellWhenSlow(event.submitter);
 });
 
 // Somebody changed the same meanwhile: both versions come as a dialog, though the status is an

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from tests.annotate.views.conftest import Show
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+SLOW_S = 1.5
 
 
 def opened(visitor: Visitor, show: Show) -> Any:
@@ -116,3 +119,20 @@ def test_selected_captions_are_changed_after_a_dry_run(first: Visitor, show: Sho
     first.press("z")
     first.toast("Undone: 6 captions changed").wait_for()
     assert texts() == {}
+
+
+def test_a_change_that_takes_longer_than_a_second_says_so_on_its_button(first: Visitor, show: Show) -> None:
+    page = opened(first, show)
+    page.get_by_label("All 6 frames").check()
+    page.get_by_label("Text").fill("x, ")
+    # The browser is on its way to the next page, so what this one shows is noted from inside.
+    page.evaluate(
+        """() => new MutationObserver(() => {
+          const button = document.querySelector("[aria-busy=true]");
+          if (button) sessionStorage.setItem("busy", button.textContent);
+        }).observe(document.body, {subtree: true, attributes: true, childList: true})"""
+    )
+    page.route("**/captions/preview/", lambda route: (time.sleep(SLOW_S), route.continue_()))
+    page.get_by_role("button", name="Put before").click()
+    page.get_by_role("heading", name="Change 6 captions?").wait_for()
+    assert page.evaluate("sessionStorage.getItem('busy')") == "Reading captions…"

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from annotate.models import FrameTag, Tag, TagCategory, TagState
 from annotate.views import tags as views
-from ingest.models import Collection, Operation
+from ingest.models import Collection, Episode, Frame, Operation, Source
 from tests.annotate.views.conftest import Show
 from tests.forms import forms_of
 from tests.pages import html_of
@@ -168,3 +168,25 @@ def test_tags_are_picked_merged_and_brought_back_in_the_browser(tagged: Show, bo
     page.get_by_role("link", name="colored hair").wait_for()
     page.keyboard.press("z")
     page.get_by_role("link", name="blue hair").wait_for()
+
+
+@pytest.mark.django_db
+def test_a_change_that_is_too_large_is_offered_episode_by_episode(
+    as_bob: Client, tagged: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source.objects.create(collection=tagged.collection, kind="video", name="2.mkv", path="2", sha256="2")
+    second = Episode.objects.create(collection=tagged.collection, source=source, title="second")
+    Frame.objects.filter(pk=tagged.frames[2].pk).update(episode=second)
+    monkeypatch.setattr(views.tag_changes, "ROWS_MAX", 2)
+    form = {"act": "rename", "tag": ["blue_hair"], "to": "azure_hair", "frames": "state:all"}
+    shown = as_bob.post(reverse("tags_preview", args=[tagged.collection.pk]), form)
+    assert [(query, n) for query, _, n in shown.context["parts"]] == [
+        (f"state:all episode:{tagged.episode.pk}", 2), (f"state:all episode:{second.pk}", 1)
+    ]  # fmt: skip
+    assert "Change 3 tags" not in html_of(shown)
+    fields: dict[str, Any] = next(f.fields for f in forms_of(html_of(shown)) if f.action.endswith("/tags/preview/"))
+    narrowed = as_bob.post(
+        reverse("tags_preview", args=[tagged.collection.pk]), fields | {"frames": shown.context["parts"][0][0]}
+    )
+    assert "Change 2 tags" in html_of(narrowed)
+    assert [(change.name, change.frames) for change in narrowed.context["changes"]] == [("blue_hair", 2)]

@@ -12,9 +12,11 @@ from django.urls import reverse
 
 from annotate.actions import captions
 from annotate.models import Caption, Face
+from export.views import captions as views
 from ingest.actions import history
 from ingest.models import Operation
 from tests.annotate.views.conftest import Show, make_show
+from tests.forms import forms_of
 from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +119,55 @@ def test_frames_of_another_collection_are_not_changed(show: Show, as_bob: Client
     for name in ("captions_preview", "captions_change"):
         assert as_charlie.post(reverse(name, args=[show.collection.pk]), form).status_code == 404
     assert texts(show)[1] == "grey hair, a girl"
+
+
+def change_all(client: Client, show: Show, form: dict[str, str]) -> Any:
+    """The dry run of a change of all that match, then the change."""
+    shown = client.post(reverse("captions_preview", args=[show.collection.pk]), form | {"all": "1"})
+    fields = next(f.fields for f in forms_of(html_of(shown)) if f.action.endswith("/captions/change/"))
+    return client.post(reverse("captions_change", args=[show.collection.pk]), fields)
+
+
+def test_all_captions_that_match_are_changed_at_once_on_every_page_and_undone_at_once(
+    show: Show, as_bob: Client, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "PAGE", 2)
+    monkeypatch.setattr(views, "BATCH", 2)
+    monkeypatch.setattr(captions, "BATCH", 2)
+    listed = page(as_bob, show)
+    assert len(listed.context["rows"]) == 2
+    assert "All 6 frames" in " ".join(html_of(listed).split())
+    change_all(as_bob, show, {"act": "prepend", "text": "x, ", "q": ""})
+    assert sorted(texts(show)) == list(range(6))
+    assert all(text.startswith("x, ") for text in texts(show).values())
+    assert Operation.objects.filter(kind="captions.write_all").get().summary == "6 captions changed"
+    history.undo_last(collection=show.collection, by=bob)
+    assert texts(show) == {1: "grey hair, a girl", 2: "grey sky"}
+    change_all(as_bob, show, {"act": "append", "text": "!", "q": "is:captioned"})
+    assert texts(show) == {1: "grey hair, a girl!", 2: "grey sky!"}
+
+
+def test_an_emptied_caption_among_many_goes_back_to_the_recipe(show: Show, as_bob: Client, bob: User) -> None:
+    before = Caption.objects.get(frame=show.frames[2]).updated_at
+    change_all(
+        as_bob, show, {"act": "replace", "regex": "1", "find": "^grey hair, a girl$|a? grey", "with": "", "q": ""}
+    )
+    assert texts(show) == {2: "grey sky"}
+    change_all(as_bob, show, {"act": "replace", "find": "sky", "with": "sea", "q": ""})
+    changed = Caption.objects.get(frame=show.frames[2])
+    assert (changed.text, changed.by, changed.updated_at > before) == ("grey sea", bob, True)
+
+
+def test_a_change_of_all_is_refused_where_a_caption_changed_or_too_many_match(
+    show: Show, as_bob: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {"act": "append", "text": "!", "all": "1", "q": "is:captioned"}
+    shown = as_bob.post(reverse("captions_preview", args=[show.collection.pk]), form)
+    captions.write(collection=show.collection, frame=show.frames[2], text="hers", by=alice)
+    address, headers = reverse("captions_change", args=[show.collection.pk]), {"HX-Request": "true"}
+    answer = as_bob.post(address, form | {"digest": shown.context["digest"]}, headers=headers)
+    assert answer.status_code == 409
+    monkeypatch.setattr(views, "ALL_MAX", 1)
+    answer = as_bob.post(reverse("captions_preview", args=[show.collection.pk]), form, headers=headers)
+    assert answer.status_code == 422 and "Narrow the filter" in answer.headers["HX-Trigger"]
+    assert texts(show) == {1: "grey hair, a girl", 2: "hers"}
