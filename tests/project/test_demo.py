@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 
 from ingest.actions import runs
@@ -149,6 +150,30 @@ def test_a_site_with_work_of_its_own_gets_no_demo(alice: User, collection: Colle
 
     episode_of(collection)
     assert not demo.is_due()
+
+
+def test_a_collection_of_the_same_name_is_left_to_its_people(alice: User, collection: Collection) -> None:
+    Collection.objects.all().update(name="Demo")
+    second = Collection.objects.create(name="Demo")
+    assert not demo.is_due()
+    episode = demo.start().stages.select_related("episode").exclude(episode=None)[0].episode
+    assert episode is not None and episode.collection_id not in (collection.pk, second.pk)
+    assert not second.memberships.exists()
+    assert demo.is_due() and demo.start().collection_id == episode.collection_id
+
+
+def test_a_demo_that_is_deleted_meanwhile_ends_its_report_without_an_error(
+    alice: User, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def start_and_delete() -> PipelineRun:
+        run = start()
+        Collection.objects.all().delete()
+        return run
+
+    start = demo.start
+    monkeypatch.setattr(demo, "start", start_and_delete)
+    call_command("demo_episode", "--follow")
+    assert "The demo was deleted before it was ready." in capsys.readouterr().out
 
 
 def test_without_an_admin_it_says_what_to_do() -> None:

@@ -31,9 +31,9 @@ class Command(BaseCommand):
         except KomaError as problem:
             raise CommandError(problem.message) from None
         if options["follow"]:
-            demo.follow(run, report=self._report)
-            if run.state != RunState.DONE:
-                raise CommandError(f"The demo's run ended as {run.state}; its page says why.")
+            state = demo.follow(run, report=self._report)
+            if state not in (None, RunState.DONE):
+                raise CommandError(f"The demo's run ended as {state}; its page says why.")
 
     def _report(self, text: str) -> None:
         self.stdout.write(text)
