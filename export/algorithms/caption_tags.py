@@ -36,10 +36,15 @@ ATTIRE = frozenset(
 )
 
 
-def display_name(tag: str, *, spaces: bool) -> str:
-    """Format a tag for a caption: one line; with `spaces`, underscores become spaces, except in kaomoji."""
-    text = " ".join(tag.split())
-    return spaced(text) if spaces else text
+def display_name(name: str, *, spaces: bool) -> str:
+    """Format a tag or name for a caption as `display_text`, without commas, which would make it two tags."""
+    return display_text(name.replace(",", " "), spaces=spaces)
+
+
+def display_text(text: str, *, spaces: bool) -> str:
+    """Format a text for a caption: one line; with `spaces`, underscores become spaces, except in kaomoji."""
+    line = " ".join(text.split())
+    return spaced(line) if spaces else line
 
 
 def is_people(tag: str) -> bool:

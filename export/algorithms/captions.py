@@ -12,7 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from export.algorithms.caption_tags import display_name, is_blocked, is_eyes, is_hair, is_outfit, is_people
+from export.algorithms.caption_tags import (
+    display_name,
+    display_text,
+    is_blocked,
+    is_eyes,
+    is_hair,
+    is_outfit,
+    is_people,
+)
 from export.algorithms.metadata import Box, CountSource, Facts, count_word
 
 CaptionVersion = Literal["v1.0", "v1.1", "v1.2"]
@@ -206,7 +214,7 @@ def _copyright(facts: Facts, options: CaptionOptions, key: str) -> str:
 
 
 def _general(facts: Facts, options: CaptionOptions, key: str) -> str:
-    return display_name(facts.general, spaces=options.spaces)
+    return display_text(facts.general, spaces=options.spaces)
 
 
 def _artist(facts: Facts, options: CaptionOptions, key: str) -> str:

@@ -46,10 +46,10 @@ class MetadataOptions:
     types: tuple[tuple[str, str], ...] = (("screenshots", "anishot"),)
 
     def general_of(self, *, image_type: str, series: str, episode: str) -> str:
-        """Return the general description of a picture; the series as one word, as in the reference."""
+        """Return the general description of a picture; the series as one word without commas."""
         words = {
             "type": dict(self.types).get(image_type, image_type),
-            "series": "".join(series.split()),
+            "series": "".join(series.replace(",", " ").split()),
             "episode": episode,
         }
         text = self.general

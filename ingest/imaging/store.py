@@ -193,7 +193,7 @@ def full(root: Path, error: OSError | None = None) -> StoreFull:
     why = f" ({os.strerror(error.errno)})" if error is not None and error.errno else ""
     return StoreFull(
         f"The server's disk is full{why}. No partial file was kept. "
-        "Free some space or move KOMA_DATA_DIR, then press Resume or Retry."
+        "Free some space, or move KOMA_DATA_DIR or KOMA_EXPORT_DIR, then press Resume or Retry."
     )
 
 

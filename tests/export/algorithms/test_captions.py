@@ -373,3 +373,9 @@ def test_the_pieces_of_a_caption_are_its_text_and_name_each_of_its_tags(
     )
     if "".join(written):
         assert [piece.tag for piece in composed if piece.tag] == [tag for tag in listed if tag]
+
+
+def test_a_name_with_a_comma_is_one_tag_and_the_commas_of_the_general_description_stay() -> None:
+    facts = Facts(characters=("Smith, John", "Eve"), general="anime, cel shaded")
+    tags = caption(facts, CaptionOptions(), key="a").split(", ")
+    assert tags == ["Smith John", "Eve", "anime", "cel shaded"]

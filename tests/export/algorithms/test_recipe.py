@@ -34,6 +34,7 @@ def test_a_toml_recipe_keeps_the_defaults_of_its_caption_version() -> None:
     assert recipe.caption.spaces is False
     assert recipe.balance.weights == (Weight("1_character", 2.0), Weight("*/face_height_ratio_0-25", 0.5))
     assert recipe.metadata.general_of(image_type="fanart", series="yama", episode="") == "booru yama"
+    assert recipe.metadata.general_of(image_type="fanart", series="Hello, yama", episode="") == "booru Helloyama"
 
 
 def test_a_recipe_survives_json_and_its_digest_is_that_of_its_values() -> None:
