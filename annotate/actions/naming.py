@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db.models import F
+
 from annotate.actions import frame_names
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from annotate.models.character import KEYS
@@ -161,11 +163,26 @@ def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face
             face.version += 1
             changed.append((face, before))
     rows = [face for face, _ in changed]
-    Face.objects.bulk_update(rows, [*(name.removesuffix("_id") for name in NAMING), "version"], batch_size=BATCH)
+    _write(changed)
     for face, before in changed:
         record.changed(face, before=before, frame_id=face.frame_id)
     frame_names.settle(record, (face.frame_id for face in rows))
     return rows
+
+
+def _write(changed: Iterable[tuple[Face, Mapping[str, Any]]]) -> None:
+    """Save the fields that differ from `before`, and a higher version.
+
+    One update for all faces that get the same values: a branch for each face and field takes a hundred times as long.
+    """
+    alike: dict[str, tuple[dict[str, Any], list[int]]] = {}
+    for face, before in changed:
+        after = snapshot(face, names=before.keys() - {"version"})
+        values = {name: value for name, value in after.items() if value != before[name]}
+        alike.setdefault(repr(values), (values, []))[1].append(face.pk)
+    for values, keys in alike.values():
+        for start in range(0, len(keys), BATCH):
+            Face.objects.filter(pk__in=keys[start : start + BATCH]).update(**values, version=F("version") + 1)
 
 
 def answer(face: Face, *, state: FaceState, character: Character | None, by: Any) -> None:

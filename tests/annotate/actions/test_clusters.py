@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from annotate.actions import characters
 from annotate.actions import clusters as acts
@@ -34,6 +36,21 @@ def test_a_cluster_is_named_in_one_operation_without_the_faces_taken_out(collect
     assert not Face.objects.filter(character=mio).exists()
     clusters[0].refresh_from_db()
     assert (clusters[0].size, clusters[0].guess) == (3, None)
+
+
+def test_all_faces_of_a_cluster_are_named_by_one_update(collection, bob, faces, frames, clusters, detector, mio):
+    box = {"left": 0.1, "top": 0.1, "right": 0.3, "model_version": detector, "cluster": clusters[0]}
+    Face.objects.bulk_create(
+        Face(collection=collection, frame=frames[n % 3], bottom=0.5 + n / 1000, confidence=n / 300, **box)
+        for n in range(300)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        result = acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob)
+    assert result.named == 303
+    sent = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "annotate_face" ')]
+    assert len(sent) == 1
+    assert "CASE" not in sent[0]
+    assert set(Face.objects.filter(character=mio).values_list("confidence", "version")) == {(1.0, 2)}
 
 
 def test_naming_a_cluster_leaves_other_answers_of_people_alone(collection, alice, bob, faces, clusters, mio):
