@@ -72,5 +72,6 @@ urlpatterns = [
     ),
     path(f"{C}/here/", here.here, name="here"),
     path(f"{C}/names/characters/", names.characters, name="character_names"),
+    path(f"{C}/names/queries/", names.queries, name="query_names"),
     path(f"{C}/names/tags/", names.tags, name="tag_names"),
 ]

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from annotate.models import Character, TagAlias, TagCategory, TagCount, TagState
 from annotate.queries.completion import complete
 from annotate.queries.figures import face_figures
+from annotate.queries.query_completion import complete_query
 from ingest.access import member_view
 from ingest.models import Collection
 from ingest.stamp import stamp
@@ -29,6 +30,14 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
     faces = face_figures(collection, stamp(collection)).by_character
     people = sorted((-faces.get(pk, 0), name) for pk, name in rows.values_list("pk", "name"))[:SHOWN]
     return JsonResponse({"names": [{"name": name, "label": f"{-n:,} faces"} for n, name in people]})
+
+
+@member_view()
+def queries(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Queries of the frames page that begin with the text."""
+    text = request.GET.get("q", "")
+    rows = complete_query(collection, text, limit=SHOWN) if len(text) <= TEXT_MAX else []
+    return JsonResponse({"names": [{"name": query, "label": label} for query, label in rows]})
 
 
 @member_view()

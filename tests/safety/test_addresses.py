@@ -38,6 +38,7 @@ IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
     "frame_characters": (NO, R),
     "frames": (V, V), "frames_change": (NO, R), "history": (V, V), "invite": (NO, L), "library": (L, L),
     "member_change": (NO, A), "members": (V, V), "overview": (V, NO), "recipe_file": (V, NO), "run": (V, V),
+    "query_names": (V, V),
     "run_change": (NO, L), "run_start": (L, L), "runs": (V, V), "skipped": (L, NO), "tag_list": (NO, L),
     "tag_names": (V, V), "tags": (V, NO), "tags_preview": (NO, R), "tags_change": (NO, R),
     "undo": (NO, R), "undo_one": (NO, R), "upload": (L, L), "upload_begin": (NO, L), "upload_discard": (NO, L),

@@ -81,9 +81,8 @@ def test_a_hostile_name_is_text_on_every_page(db: None, alice: User, collection:
     collection.save()
     client = client_of(alice)
     for name in PAGES:
-        answer = client.get(
-            world.address(name), {"q": text} if name in ("frames", "tag_names", "character_names") else {}
-        )
+        is_query = name in ("frames", "tag_names", "character_names", "query_names")
+        answer = client.get(world.address(name), {"q": text} if is_query else {})
         # 404: no zip to download; 302: a still leads to its file
         assert answer.status_code in (200, 404) or name == "frame_still", name
         assert answer.headers["X-Content-Type-Options"] == "nosniff", name

@@ -59,7 +59,7 @@ FUZZ = settings(
 )  # fmt: skip
 READ = sorted(name for name, (get, _) in IN_COLLECTION.items() if get is not None)
 QUERIED = ("frames", "faces", "character", "history", "export", "library", "run_start", "estimate", "tag_names",
-           "character_names", "upload")  # fmt: skip
+           "character_names", "query_names", "upload")  # fmt: skip
 WRITE = sorted(name for name, (_, post) in IN_COLLECTION.items() if post is not None)
 
 
@@ -126,7 +126,7 @@ def test_a_number_that_is_none_is_no_address(world: World, as_alice: Client, num
 def test_completion_takes_long_text_and_answers_with_a_short_list(world: World, as_alice: Client) -> None:
     Tag.objects.bulk_create([Tag(name=f"a{n}", common=True) for n in range(40)])
     for text in ("a" * 50_000, "%" * 5000, "_" * 5000, "\\" * 999, "é" * 9999, "'" * 9999):
-        for name in ("tag_names", "character_names"):
+        for name in ("tag_names", "character_names", "query_names"):
             answer = as_alice.get(world.address(name), {"q": text})
             assert answer.status_code == 200
             assert len(answer.json()["names"]) <= 12
