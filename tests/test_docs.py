@@ -15,6 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from annotate.backends.model_files.wheels import WHEELS
+from bench import screenshots
 from ingest.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +44,12 @@ def test_each_setting_has_a_line_in_its_page_and_no_line_is_left_over() -> None:
 def test_the_readme_is_short_and_names_both_commands() -> None:
     assert len(README.splitlines()) <= 150
     assert {"make demo", "make test"} <= set(re.findall(r"^```\n(.+)\n```$", README, re.M))
+
+
+def test_the_pictures_of_the_readme_are_those_of_the_script_and_small() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert pictures == [f"docs/screenshots/{name}.png" for name in screenshots.README_PAGES]
+    assert all((ROOT / path).stat().st_size <= screenshots.README_BYTES for path in pictures)
 
 
 def test_every_page_of_the_docs_is_reached_and_every_link_leads_to_a_file() -> None:

@@ -8,6 +8,7 @@ function send(form) {
   if (!token) {
     document.querySelector("[data-join-words]").textContent =
       "This link is incomplete. Copy it again from the message.";
+    document.querySelector("[data-join-elsewhere]").hidden = false;
     return;
   }
   form.elements.token.value = token;
