@@ -14,7 +14,7 @@ from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from annotate.models.character import KEYS
 from ingest import humane
 from ingest.actions.history import Recorder, snapshot
-from ingest.algorithms.normal_form import normal
+from ingest.algorithms.normal_form import normal, without_invisible
 from ingest.errors import BadInput, Conflict, Stale
 from ingest.models import Collection
 
@@ -32,15 +32,21 @@ Seen = Mapping[int, int] | None  # by a face's key the version that the page sho
 
 
 def clean_name(text: str) -> str:
-    """Return the name as stored: NFC, single spaces. Raises BadInput with the reason when it is not valid."""
-    name = " ".join(normal(text).split())
+    """Return the name as stored: NFC, single spaces, nothing invisible. Raises BadInput when it is not valid."""
+    refuse_unstorable(text, "name")
+    name = " ".join(normal(without_invisible(text)).split())
     if not name:
         raise BadInput("Type a name.")
     if len(name) > NAME_MAX:
         raise BadInput(f"A name has at most {NAME_MAX} characters; this one has {len(name)}.")
-    if any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in TURNING for sign in name):
-        raise BadInput("A name cannot hold control characters.")
     return name
+
+
+def refuse_unstorable(text: str, what: str) -> None:
+    """Raise BadInput for a text with characters that no name or tag has."""
+    unstorable = (char for char in text if not char.isspace())
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") or char in TURNING for char in unstorable):
+        raise BadInput(f"A {what} cannot hold control characters.")
 
 
 def find(*, collection: Collection, text: str) -> Character | None:

@@ -6,19 +6,18 @@ people who edit different tags of one frame never revert each other.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection as Collected
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
 
-from annotate.actions.naming import TURNING
+from annotate.actions.naming import refuse_unstorable
 from annotate.algorithms.contradictions import contradicting
 from annotate.models import FrameTag, Tag, TagAlias, TagState
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
-from ingest.algorithms.normal_form import normal
+from ingest.algorithms.normal_form import normal, without_invisible
 from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Frame, Operation
 
@@ -28,17 +27,16 @@ BATCH = 500
 
 
 def clean_name(text: str) -> str:
-    """Return the tag as stored: NFC, lower case, underscores. Raises BadInput with the reason when it is not valid."""
+    """Return the tag as stored: NFC, lower case, underscores, nothing invisible. Raises BadInput with the reason."""
+    refuse_unstorable(text, "tag")
     # Underscores stay as they are: kaomoji are made of them.
-    name = normal("_".join(normal(text).split()).lower())
+    name = normal("_".join(normal(without_invisible(text)).split()).lower())
     if not name:
         raise BadInput("Type a tag.")
     if len(name) > NAME_MAX:
         raise BadInput(f"A tag has at most {NAME_MAX} characters; this one has {len(name)}.")
     if "," in name:
         raise BadInput(f"“{name}” holds a comma, which separates tags in captions. Add the tags one by one.")
-    if any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in TURNING for sign in name):
-        raise BadInput("A tag cannot hold control characters.")
     return name
 
 

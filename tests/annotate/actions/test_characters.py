@@ -110,10 +110,20 @@ def test_a_split_takes_only_faces_of_the_character(collection, alice, faces, mio
     assert Face.objects.get(pk=faces[1].pk).character == fresh
 
 
-@pytest.mark.parametrize("name", ["", "  ", "a\x00b", "x" * 201, "a\u202eb"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", "a\x00b", "x" * 201, "a\u202eb", "\u200b", "\ufeff \u200d", "\u3164", "\u0301"]
+)
 def test_a_name_that_is_none_is_refused(name):
     with pytest.raises(BadInput):
         acts.clean_name(name)
+
+
+def test_what_nobody_sees_makes_no_second_name():
+    assert acts.clean_name("\ufeffAn\u200bna\u00ad\u200e") == "Anna"
+    assert (
+        acts.clean_name("\u0646\u200c\u0645 \U0001f469\u200d\U0001f680")
+        == "\u0646\u200c\u0645 \U0001f469\u200d\U0001f680"
+    )
 
 
 @given(st.text(max_size=60))

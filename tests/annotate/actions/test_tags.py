@@ -132,7 +132,7 @@ def test_a_frame_of_another_collection_is_refused_and_nothing_is_written(bob, fr
     assert not FrameTag.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["", " ", "a,b", "a\x07", "a\ue000", "a\u202eb", "x" * 201])
+@pytest.mark.parametrize("name", ["", " ", "a,b", "a\x07", "a\ue000", "a\u202eb", "x" * 201, "\u200b"])
 def test_a_tag_that_is_none_is_refused(name):
     with pytest.raises(BadInput):
         acts.clean_name(name)
@@ -141,6 +141,7 @@ def test_a_tag_that_is_none_is_refused(name):
 def test_a_tag_is_stored_in_lower_case_with_one_underscore_for_any_space():
     assert acts.clean_name("  Long \n HAIR ") == "long_hair"
     assert acts.clean_name("CAFE\u0301") == "caf\u00e9"
+    assert acts.clean_name("\u200blong\u200b_hair") == "long_hair"
     assert acts.clean_name("x" * 200) == "x" * 200
 
 
