@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from ingest.views.responses import came_from, is_partial, refused, toast
 logger = logging.getLogger(__name__)
 
 KEY_MAX = 100
+KEY = re.compile(rf"[!-~]{{1,{KEY_MAX}}}")  # it comes back in a cookie, and headers take no other characters
 WAIT_S = 3.0  # for a first request that is still at work
 LOOK_S = 0.05
 # A dead process is known at once by `ingest.alive`; this long a live one may work, or may fail to say how it ended.
@@ -69,8 +71,8 @@ class Once:
         key = request.POST.get("key", "")
         if not key:
             return None
-        if len(key) > KEY_MAX:
-            text = f"The form's key is longer than {KEY_MAX} characters. Reload the page and send the form again."
+        if not KEY.fullmatch(key):
+            text = "The form's key is none that a page makes. Reload the page and send the form again."
             return refused(request, text, status=422, to=came_from(request))
         form_hash = request.once_mark = _form_hash(request, key)  # type: ignore[attr-defined]
         token = alive.process_name() + secrets.token_hex(10)

@@ -252,6 +252,13 @@ def test_a_key_beyond_its_length_is_refused_and_never_sent_back(
     assert client.post(world.address("character_create"), longest).cookies["koma_done"].value == "k" * once.KEY_MAX
 
 
+@pytest.mark.parametrize("key", ["\u3042", "a\r\nSet-Cookie: x=1", "\u00e9", " "])
+def test_a_key_that_no_header_can_hold_is_refused_before_anything_is_done(world: World, alice: User, key: str) -> None:
+    answer = client_of(alice).post(world.address("character_create"), {"name": "Zed", "key": key})
+    assert answer.status_code == 302 and "koma_done" not in answer.cookies
+    assert not Character.objects.filter(name="Zed").exists()
+
+
 def test_old_ones_are_forgotten(world: World, alice: User) -> None:
     client_of(alice).post(world.address("character_create"), {"name": "Zed", "key": "one"})
     assert sent_forms.tidy() == 0
