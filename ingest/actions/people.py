@@ -6,10 +6,12 @@ import logging
 import secrets
 from typing import Any
 
-from django.contrib.auth import get_user_model, password_validation
+from django.contrib.auth import SESSION_KEY, get_user_model, password_validation
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from ingest.errors import BadInput, Conflict
 
@@ -76,8 +78,18 @@ def set_enabled(*, person: Any, enabled: bool, by: Any) -> None:
     """Let a person log in, or not any more: their sessions end, what they did stays. BadInput for one's own account."""
     if person.pk == by.pk:
         raise BadInput("You cannot disable your own account. Another site admin can.")
-    _change(person, "is_active", value=enabled, by=by)
+    with transaction.atomic():
+        _change(person, "is_active", value=enabled, by=by)
+        if not enabled:  # or they would go on when the account is enabled again
+            _end_sessions(person)
     logger.info("person %s %s by %s", person.pk, "enabled" if enabled else "disabled", by.pk)
+
+
+def _end_sessions(person: Any) -> None:
+    """Delete a person's sessions. Whose they are stands only inside of them."""
+    rows = Session.objects.filter(expire_date__gt=timezone.now())
+    keys = [row.pk for row in rows.iterator() if row.get_decoded().get(SESSION_KEY) == str(person.pk)]
+    Session.objects.filter(pk__in=keys).delete()
 
 
 def set_site_admin(*, person: Any, site_admin: bool, by: Any) -> None:

@@ -73,6 +73,8 @@ def test_a_disabled_person_is_out_at_once_and_comes_back_when_enabled(as_alice: 
     assert "Somebody did this already" in html_of(act(as_alice, bob, "disable"))
     act(as_alice, bob, "enable")
     assert can_log_in("bob", PASSWORD)
+    assert session.get("/").status_code == 302  # whoever has the old session is out for good
+    assert as_alice.get("/").status_code == 200
 
 
 def test_rights_of_a_site_admin_are_given_and_taken(as_alice: Client, bob: User) -> None:
