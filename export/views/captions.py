@@ -186,6 +186,8 @@ def _planned(request: HttpRequest, collection: Collection) -> tuple[_Captions, d
             if row.stored:
                 captions.stored[row.frame.pk] = row.stored
     new_texts = _new_texts(request, captions.texts)
+    for key in [key for key, text in new_texts.items() if not text and key not in captions.stored]:
+        del new_texts[key]  # the recipe's caption comes in the place of an emptied one
     if not new_texts:
         raise BadInput("No selected caption would change.")
     return captions, new_texts

@@ -158,6 +158,17 @@ def test_an_emptied_caption_among_many_goes_back_to_the_recipe(show: Show, as_bo
     assert (changed.text, changed.by, changed.updated_at > before) == ("grey sea", bob, True)
 
 
+def test_a_caption_of_the_recipe_cannot_be_emptied_and_the_dry_run_does_not_count_it(
+    show: Show, as_bob: Client
+) -> None:
+    form = {"act": "replace", "find": ".*", "with": "", "regex": "1"}
+    address = reverse("captions_preview", args=[show.collection.pk])
+    shown = as_bob.post(address, form | {"frame": picked(as_bob, show, 0, 1, 2)})
+    assert (shown.context["n"], shown.context["unchanged"]) == (2, 1)
+    refused = as_bob.post(address, form | {"frame": picked(as_bob, show, 0)}, headers={"HX-Request": "true"})
+    assert refused.status_code == 422
+
+
 def test_a_change_of_all_is_refused_where_a_caption_changed_or_too_many_match(
     show: Show, as_bob: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
