@@ -97,10 +97,10 @@ def _like(random: np.random.Generator, who: Appearance, *, sister: bool) -> Appe
     return replace(other, eyes=who.eyes, skin=who.skin, eye_shape=who.eye_shape, chin=who.chin)
 
 
-def _differ(one: Appearance, other: Appearance) -> bool:
+def _differ(who: Appearance, other: Appearance) -> bool:
     """Whether two people can be told apart by more than an accessory."""
     names = ("hair", "eyes", "fringe", "back")
-    return len([name for name in names if getattr(one, name) != getattr(other, name)]) >= 2
+    return len([name for name in names if getattr(who, name) != getattr(other, name)]) >= 2
 
 
 def _drawn(random: np.random.Generator, who: Appearance, place: Pixels, light: Light) -> Pixels:
