@@ -125,6 +125,11 @@ function listen(grid) {
     const target = gridTarget(event.key, { index, perRow, length: list.length });
     if (target !== null) {
       event.preventDefault();
+      if (event.shiftKey && index >= 0) {
+        selectRange(list[index], list[target], true);
+        anchor = list[target];
+        refresh();
+      }
       makeCurrent(list[target]);
     }
     if (index < 0) return;
