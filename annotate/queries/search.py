@@ -34,6 +34,7 @@ from annotate.models import (
     TagCount,
     TagState,
 )
+from ingest.algorithms.tag_words import spaced
 from ingest.models import Collection, DropReason, Frame, FrameState
 from ingest.params import as_int
 
@@ -160,7 +161,7 @@ def _tag_key(collection: Collection, value: str) -> int:
         if colon and head.isidentifier():
             filters = ", ".join(f"{key}:" for key in KEYS)
             raise QueryError(f"There is no filter {head}: and no tag {value!r}. Filters are {filters}")
-        similar = ", ".join(_similar_tags(collection, name))
+        similar = ", ".join(map(spaced, _similar_tags(collection, name)))
         raise QueryError(f"There is no tag {value!r}." + (f" Similar tags: {similar}." if similar else ""))
     return tag
 

@@ -150,7 +150,7 @@ def test_a_pattern_that_no_tag_of_the_collection_matches_is_refused(hair: None, 
 
 
 def test_a_word_that_is_no_tag_brings_the_tags_that_are_like_it(hair: None, collection: Collection) -> None:
-    for text, similar in (("blu_hair", "blue_hair"), ("over", "hair_over_one_eye"), ("hai", "hair, blue_hair")):
+    for text, similar in (("blu_hair", "blue hair"), ("over", "hair over one eye"), ("hai", "hair, blue hair")):
         with pytest.raises(QueryError, match=f"There is no tag '{text}'. Similar tags: {similar}"):
             found(collection, text)
     with pytest.raises(QueryError, match=r"There is no tag 'blu_hair'\.$"):
