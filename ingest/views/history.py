@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from django.contrib import messages
-from django.db.models import Exists, OuterRef
+from django.db.models import Case, Exists, F, OuterRef, QuerySet, Subquery, When
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,7 +19,7 @@ from ingest.views import html_rows
 from ingest.views.responses import came_from, errors_in_words, is_partial, toast
 
 PAGE = 60
-FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", "undoes_id", "has_rows")
+FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", "undoes_id", "has_rows", "frame")
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -58,16 +58,26 @@ def history_page(request: MemberRequest, collection: Collection) -> HttpResponse
     before = as_int(request.GET.get("before"))
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    operations = list(rows.values_list(*FIELDS, named=True)[: PAGE + 1])
+    operations = list(_with_frame(rows).values_list(*FIELDS, named=True)[: PAGE + 1])
     lead = request.can_lead
     context = {
         "section": "overview",
         "changes": html_rows.changes(
             operations[:PAGE],
             undo=reverse("undo", args=[collection.pk]),
+            frame_base=reverse("frame", args=[collection.pk, 0]).removesuffix("0/"),
             token=html_rows.form_fields(request),
             may_undo=lambda row: row.has_rows and (lead or row.by_id == request.user.pk),
         ),
         "next": operations[PAGE - 1].pk if len(operations) > PAGE else None,
     }
     return render(request, "ingest/history.html", context)
+
+
+def _with_frame(rows: QuerySet[Operation]) -> QuerySet[Operation]:
+    """The operations, each with the key of the only frame that it changed, or None. Reads a few rows of each."""
+    of_frames = Revision.objects.filter(operation=OuterRef("pk"), frame_id__isnull=False).order_by()
+    has_another = Exists(of_frames.exclude(frame_id=OuterRef("first_frame")))
+    return rows.alias(first_frame=Subquery(of_frames.values("frame_id")[:1])).annotate(
+        frame=Case(When(has_another, then=None), default=F("first_frame"))
+    )

@@ -22,6 +22,7 @@ class _Change:
     when: datetime
     who: str
     summary: str
+    frame: int | None
     undone: bool
     may_undo: bool
 
@@ -31,21 +32,25 @@ def dots(states: Iterable[tuple[str, str]]) -> str:
     return render_macro("ingest/dots.html", "dots", states)
 
 
-def changes(rows: Iterable[Any], *, undo: str, token: str, may_undo: Callable[[Any], bool]) -> str:
-    """The history's lines, of rows of Operation with `by__username`. `undo` is what addresses begin with that undo;
-    `token` is the fields that a form needs."""
+def changes(rows: Iterable[Any], *, undo: str, frame_base: str, token: str, may_undo: Callable[[Any], bool]) -> str:
+    """The history's lines, of rows of Operation with `by__username` and the key of their only `frame`, or None.
+
+    `undo` and `frame_base` are what addresses begin with that undo and that show a frame; `token` is the fields that a
+    form needs.
+    """
     lines = [
         _Change(
             pk=row.pk,
             when=row.at,
             who=row.by__username if row.by_id else row.model or "Koma",
             summary=row.summary,
+            frame=row.frame,
             undone=bool(row.undone_at),
             may_undo=not row.undoes_id and may_undo(row),
         )
         for row in rows
     ]
-    return render_macro("ingest/changes.html", "changes", lines, undo=undo, form_fields=token)
+    return render_macro("ingest/changes.html", "changes", lines, undo=undo, frame_base=frame_base, form_fields=token)
 
 
 def form_fields(request: HttpRequest) -> SafeString:

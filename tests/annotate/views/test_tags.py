@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from annotate.actions import tags as tag_actions
 from annotate.models import FrameTag, Tag, TagCategory, TagState
 from annotate.views import tags as views
 from ingest.models import Collection, Episode, Frame, Operation, Source
@@ -80,6 +81,22 @@ def test_a_change_is_shown_then_done_then_undone(as_bob: Client, tagged: Show) -
     assert names(as_bob, tagged) == ["aqua_hair", "red_hair", "some_artist"]
     as_bob.post(reverse("undo", args=[tagged.collection.pk]))
     assert names(as_bob, tagged) == ["blue_hair", "red_hair", "some_artist"]
+
+
+@pytest.mark.django_db
+def test_the_history_leads_to_the_frame_that_a_change_was_about(
+    as_bob: Client, bob: User, show: Show, django_assert_max_num_queries: Any
+) -> None:
+    for frames, name in ((show.frames[:1], "one"), (show.frames[1:4], "many")):
+        tag_actions.add(collection=show.collection, frames=frames, names=[name], by=bob)
+    with django_assert_max_num_queries(12):
+        page = html_of(as_bob.get(reverse("history", args=[show.collection.pk])))
+    links = [
+        show.frames.index(frame)
+        for frame in show.frames
+        if reverse("frame", args=[show.collection.pk, frame.pk]) in page
+    ]
+    assert links == [0]
 
 
 @pytest.mark.django_db
