@@ -76,7 +76,8 @@ def follow(run: PipelineRun, *, report: Report) -> RunState | None:
                 reported.add((lane.name, state))
                 report(f"  {lane.label}: {state}{_came_out(lane.counters)}")
         if run.finished:
-            report(f"The demo episode is {'ready' if run.state == 'done' else run.state}.")
+            is_done = run.state == RunState.DONE
+            report("The demo episode is ready. Name its faces next." if is_done else f"The demo run is {run.state}.")
             return RunState(run.state)
         connection.close()
         time.sleep(FOLLOW_EVERY_S)
@@ -87,5 +88,5 @@ def _episodes() -> QuerySet[Episode]:
 
 
 def _came_out(counters: dict[str, Any]) -> str:
-    parts = [f"{n} {name.replace('_', ' ')}" for name, n in counters.items()]
+    parts = [f"{n} {name.replace('_', ' ')}" for name, n in counters.items() if n]
     return f" ({', '.join(parts)})" if parts else ""

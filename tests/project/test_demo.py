@@ -180,3 +180,15 @@ def test_without_an_admin_it_says_what_to_do() -> None:
     with pytest.raises(BadInput, match="create_admin"):
         demo.start()
     assert not Collection.objects.exists()
+
+
+def test_who_follows_the_demo_reads_what_came_out_and_what_is_next(alice: User) -> None:
+    run = demo.start()
+    run.stages.filter(stage="detect").update(state=RunState.DONE, counters={"frames": 22, "faces": 28})
+    run.stages.filter(stage="names").update(state=RunState.DONE, counters={"faces_named": 0})
+    PipelineRun.objects.filter(pk=run.pk).update(state=RunState.DONE)
+    lines: list[str] = []
+    demo.follow(run, report=lines.append)
+    assert "  Find faces: done (22 frames, 28 faces)" in lines
+    assert "  Names from files and tags: done" in lines
+    assert lines[-1] == "The demo episode is ready. Name its faces next."
