@@ -54,13 +54,24 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404, with the menu of the collection in the address for its members. Others see the same page for every one."""
+    _find_collection(request)
+    return render(request, "404.html", status=404)
+
+
+def form_only(request: HttpRequest) -> HttpResponse:
+    """405 for an address that only takes forms and was opened as a page, for example after a login."""
+    _find_collection(request)
+    return render(request, "405.html", status=405)
+
+
+def _find_collection(request: HttpRequest) -> None:
+    """Give the request the collection in its address, for the menu, if the person is a member of it."""
     match = IN_COLLECTION.match(request.path_info)
     if match and not hasattr(request, "collection") and hasattr(request, "user"):
         with suppress(Http404):
             request.collection, request.role = collection_for(  # type: ignore[attr-defined]
                 request.user, int(match[1])
             )
-    return render(request, "404.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

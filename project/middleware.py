@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -13,6 +14,8 @@ from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
+
+from project.errors import form_only
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 KEY_MAX = 2**63 - 1
@@ -48,6 +51,21 @@ def head_without_body(get_response: GetResponse) -> GetResponse:
             elif isinstance(response, HttpResponse):
                 response.content = b""
         return response
+
+    return middleware
+
+
+def page_for_form_addresses(get_response: GetResponse) -> GetResponse:
+    """Answer a page where an address that only takes forms is opened: without one the browser shows its own error."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        is_page = request.method == "GET" and request.headers.get("HX-Request") != "true"
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or not is_page:
+            return response
+        page = form_only(request)
+        page.headers["Allow"] = response.headers["Allow"]
+        return page
 
     return middleware
 

@@ -30,6 +30,19 @@ def test_an_unknown_address_of_a_collection_keeps_its_menu_for_members(
         assert f'class="btn primary" href="/c/{collection.pk}/"' in page.replace("\n", " ").replace("  ", "")
 
 
+def test_an_address_that_only_takes_forms_leads_on_when_it_is_opened(
+    as_alice: Client, as_charlie: Client, collection: Collection
+) -> None:
+    address = f"/c/{collection.pk}/tags/preview/"
+    response = as_alice.get(address)
+    page = html_of(response)
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert "This address only takes a form" in page and MENU in page
+    for other in (as_alice.get(address, headers={"HX-Request": "true"}), as_alice.head(address)):
+        assert (other.status_code, other.content) == (405, b"")
+    assert collection.name not in html_of(as_charlie.get(address))
+
+
 def test_others_cannot_tell_a_collection_from_none(as_charlie: Client, collection: Collection) -> None:
     pages = []
     for pk in (collection.pk, 999_999, 10**17):
