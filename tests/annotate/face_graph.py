@@ -13,12 +13,15 @@ from onnx import TensorProto, helper, numpy_helper
 CELL = 8
 
 
-def write_graph(folder: Path, *, name: str = "tiny", threshold: float = 0.5, unit_side: float = 8.0) -> Path:
-    """Heat = mean red / 255; x = mean green / 255 and y = mean blue / 255 cells; side = unit_side."""
+def write_graph(
+    folder: Path, *, name: str = "tiny", threshold: float = 0.5, unit_side: float = 8.0, heat_channel: int = 0
+) -> Path:
+    """Heat = mean red (or another channel) / 255; x = mean green / 255, y = mean blue / 255 cells; side = unit_side."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         "white": np.array(255, np.float32), "zero": np.array([0]), "one": np.array([1]), "three": np.array([3]),
         "axis": np.array([1]), "none": np.array(0, np.float32),
+        "heat_start": np.array([heat_channel]), "heat_end": np.array([heat_channel + 1]),
     }  # fmt: skip
     nodes = [
         helper.make_node("Cast", ["pictures"], ["numbers"], to=TensorProto.FLOAT),
@@ -26,7 +29,8 @@ def write_graph(folder: Path, *, name: str = "tiny", threshold: float = 0.5, uni
         helper.make_node("AveragePool", ["planes"], ["means"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]),
         helper.make_node("Div", ["means", "white"], ["parts"]),
         helper.make_node("Slice", ["parts", "zero", "one", "axis"], ["red"]),
-        helper.make_node("Squeeze", ["red", "axis"], ["heat"]),
+        helper.make_node("Slice", ["parts", "heat_start", "heat_end", "axis"], ["heat_plane"]),
+        helper.make_node("Squeeze", ["heat_plane", "axis"], ["heat"]),
         helper.make_node("Slice", ["parts", "one", "three", "axis"], ["move"]),
         helper.make_node("Mul", ["red", "none"], ["side"]),
         helper.make_node("Concat", ["move", "side"], ["shape"], axis=1),

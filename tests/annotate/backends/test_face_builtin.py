@@ -224,15 +224,54 @@ def test_a_look_over_the_border_repeats_it() -> None:
     assert (squares == 70).all()
 
 
-def test_the_first_and_the_second_looks_count_half_each() -> None:
+def test_the_second_looks_count_twice_as_much_as_the_first() -> None:
     detections = Detections(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.array([0.9, 0.5], np.float32))
     heat = np.zeros((6, 12, 12), np.float32)
     heat[0, 5, 5], heat[1, 4, 7], heat[2, 3, 5] = 0.3, 0.4, 1.0  # the last lies outside the middle
     heat[3:, 6, 6] = 0.7
-    remaining = confirm(detections, heat, threshold=0.5)
+    remaining = confirm(detections, heat, threshold=0.4)
     assert remaining.boxes.tolist() == [[20, 0, 29, 9], [0, 0, 9, 9]]
-    assert np.allclose(remaining.scores, [(0.5 + 0.7) / 2, (0.9 + 0.7 / 3) / 2])
+    assert np.allclose(remaining.scores, [(0.5 + 2 * 0.7) / 3, (0.9 + 2 * 0.7 / 3) / 3])
     assert confirm(detections, heat, threshold=0.58).boxes.tolist() == [[20, 0, 29, 9]]
+
+
+def test_another_networks_looks_count_as_much_as_the_first() -> None:
+    detections = Detections(np.array([[0, 0, 9, 9]], np.float32), np.array([0.9], np.float32))
+    own, other = np.full((3, 12, 12), 0.6, np.float32), np.full((3, 12, 12), 0.3, np.float32)
+    assert np.allclose(confirm(detections, own, other, threshold=0.5).scores, [(0.9 + 2 * 0.6 + 0.3) / 4])
+    assert len(confirm(detections, own, other, threshold=0.605).boxes) == 0
+
+
+def test_a_find_that_the_second_network_does_not_confirm_is_dropped(tmp_path: Path) -> None:
+    path = write_graph(tmp_path, unit_side=32.0, threshold=0.8)
+    write_graph(tmp_path, name="blue", heat_channel=2)
+    picture = np.zeros((96, 160, 3), np.uint8)
+    picture[32:64, 16:48, 0] = picture[32:64, 96:128, 0] = picture[32:64, 96:128, 2] = 255
+    card = json.loads(path.with_suffix(".json").read_text()) | {"second_look": True}
+    path.with_suffix(".json").write_text(json.dumps(card))
+    alone = BuiltinFaces([tmp_path], name="tiny", device="cpu").detect([picture])[0]
+    assert {bool(left > 80) for left in alone.boxes[:, 0]} == {False, True}
+    path.with_suffix(".json").write_text(json.dumps(card | {"opinion": "blue"}))
+    both = BuiltinFaces([tmp_path], name="tiny", device="cpu").detect([picture])[0]
+    assert {bool(left > 80) for left in both.boxes[:, 0]} == {True}
+
+
+def test_small_faces_may_have_a_threshold_of_their_own(tmp_path: Path) -> None:
+    path = write_graph(tmp_path, threshold=0.4)
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert BuiltinFaces([tmp_path], name="tiny", small_faces=True, device="cpu").threshold == 0.4
+    path.with_suffix(".json").write_text(json.dumps(card | {"threshold_small": 0.6}))
+    assert BuiltinFaces([tmp_path], name="tiny", small_faces=True, device="cpu").threshold == 0.6
+    assert BuiltinFaces([tmp_path], name="tiny", device="cpu").threshold == 0.4
+    assert BuiltinFaces([tmp_path], name="tiny", small_faces=True, threshold=0.5, device="cpu").threshold == 0.5
+
+
+def test_a_second_network_that_is_missing_is_named(tmp_path: Path) -> None:
+    path = write_graph(tmp_path)
+    card = json.loads(path.with_suffix(".json").read_text()) | {"opinion": "other"}
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(BadInput, match=r"There is no other\.onnx in"):
+        BuiltinFaces([tmp_path], name="tiny", device="cpu")
 
 
 def look_planes(
