@@ -111,6 +111,8 @@ def _group(n: int) -> SimpleNamespace:
         doubtful=n < 40,
         suggestions=[("Character 3", 12), ("Character 4", 2)] if n % 2 else [],
         looks_like=f"Character {n}",
+        by_files="",
+        placeholder="Name…",
         guess_score=0.5,
         guess=f"Character {n}",
         crops=[(k, k // 2, f"ab/{k:064x}.webp", 0.875, f"Episode 3 02:{k:02d}.0", STYLE * (k == 3)) for k in range(32)],

@@ -16,6 +16,7 @@ import {
   rows,
 } from "./faces_dom.js";
 import { showUndone, watch } from "./faces_parts.js";
+import { askForSuggestions, dismiss } from "./faces_suggestions.js";
 import { choose, chooseBeside, end } from "./faces_steps.js";
 import { isTextField } from "./lib/keyboard.js";
 import { namingAction } from "./lib/naming_keys.js";
@@ -125,6 +126,21 @@ function focusFace(form, checkbox, step) {
   else all[index]?.focus();
 }
 
+// Before the page's own keys: Esc takes a suggested name away, and then leaves the field. An Enter that
+// is held down names one row.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const { target, key } = event;
+    if (target.name !== "name" || !formOf(target)) return;
+    const isUsed = key === "Escape" ? dismiss(target) : key === "Enter" && event.repeat;
+    if (!isUsed) return;
+    event.preventDefault();
+    event.stopPropagation();
+  },
+  { capture: true },
+);
+
 function placeOf(target) {
   if (target.matches(".crop input[type=checkbox]")) return "crop";
   if (target.name === "name" && formOf(target)) return "field";
@@ -162,6 +178,7 @@ document.body.addEventListener("undone", ({ detail }) => {
 
 if (container) {
   watch();
+  askForSuggestions();
   if (matchMedia("(hover: hover)").matches) {
     choose(rows()[0]);
     if (!rows().length) crops(loose)[0]?.focus({ preventScroll: true });

@@ -13,6 +13,7 @@ import {
   rowOf,
 } from "./faces_dom.js";
 import { showLooseFaces, sentFaces } from "./faces_parts.js";
+import { askForSuggestions, firstChip } from "./faces_suggestions.js";
 import { choose, moveOn, showEnd } from "./faces_steps.js";
 import { nameFor } from "./lib/cast_keys.js";
 import { showBoth } from "./unsent.js";
@@ -90,6 +91,7 @@ export async function answerRow(row, action) {
     if (wasCurrent) moveOn(next);
   }
   const outcome = await sendAnswer(pathOf(form), formData, { target: () => row });
+  if (outcome.isDone) askForSuggestions();
   if (!row.isConnected) {
     const fresh = document.getElementById(row.id);
     if (row.hasAttribute("data-current") && rowOf(fresh)) choose(fresh);
@@ -103,6 +105,10 @@ export async function answerRow(row, action) {
 // Faces in no group: the chosen ones go at once and come back where the answer fails.
 export async function answerLoose(form, action) {
   const chosen = crops(form).filter((checkbox) => checkbox.checked);
+  if (!chosen.length && action === "name" && firstChip()) {
+    firstChip().click();
+    return;
+  }
   if (!chosen.length) {
     showReason(form, { reason: "Select faces first." });
     return;
@@ -120,6 +126,7 @@ export async function answerLoose(form, action) {
   for (const face of faces) sentFaces.delete(face);
   showLooseFaces();
   if (outcome.isDone) {
+    askForSuggestions();
     if (!crops(loose).length) showEnd();
     return;
   }

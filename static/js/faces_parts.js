@@ -1,6 +1,7 @@
 // What the faces page gets from the server: more groups, what an undo brought back, and the list of
 // faces in no group.
 import { container, crops, faceOf, loose } from "./faces_dom.js";
+import { askForSuggestions, showLooseSuggestions } from "./faces_suggestions.js";
 
 export const sentFaces = new Set(); // keys of loose faces whose answer is on its way
 
@@ -10,6 +11,7 @@ export function showLooseFaces() {
     checkbox.closest(".crop").hidden = sentFaces.has(faceOf(checkbox));
   }
   loose.hidden = !crops(loose).length && !sentFaces.size;
+  showLooseSuggestions();
 }
 
 async function fetchPart(query) {
@@ -57,6 +59,7 @@ async function appendRows(pager) {
     pager.remove();
     swapLoose(part);
   }
+  askForSuggestions();
   return fresh.length > 0;
 }
 
@@ -74,6 +77,7 @@ export async function showUndone(operation) {
   }
   for (const id of ["cast", "summary", "suggest", "all-named"]) putPart(part, id);
   if (!document.querySelector("[data-more]")) swapLoose(part);
+  askForSuggestions();
   return back;
 }
 

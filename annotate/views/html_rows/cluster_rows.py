@@ -45,7 +45,9 @@ class _Group:
     suggestions: Sequence[tuple[str, int]]  # names by files and tags, and of how many faces
     looks_like: str
     guess_score: float | None
+    by_files: str  # the name that files and tags have for most of the pictures; "" without one
     guess: str  # what Enter takes
+    placeholder: str  # of the field: says so
     crops: list[_Crop]
     hidden_faces: int
 
@@ -100,6 +102,7 @@ def _group(
 ) -> _Group:
     purity = round(100 * cluster.purity)
     looks = cluster.guess.name if cluster.guess else ""
+    by_files = suggestions[0][0] if suggestions and 2 * suggestions[0][1] >= waiting else ""
     return _Group(
         pk=cluster.pk,
         number=cluster.number,
@@ -111,11 +114,19 @@ def _group(
         suggestions=suggestions,
         looks_like=looks,
         guess_score=cluster.guess_score,
-        # What files and tags say of most of the pictures, else what the faces look like.
-        guess=suggestions[0][0] if suggestions and 2 * suggestions[0][1] >= waiting else looks,
+        by_files=by_files,
+        guess=by_files or looks,
+        placeholder=_placeholder(by_files, looks, cluster.guess_score),
         crops=crops,
         hidden_faces=waiting - len(crops),
     )
+
+
+def _placeholder(by_files: str, looks: str, confidence: float | None) -> str:
+    """As static/js/faces_suggestions.js writes it."""
+    if by_files:
+        return f"{by_files} ↵"
+    return f"Probably {looks} ({confidence or 0:.2f}) ↵" if looks else "Name…"
 
 
 def _suggested_names(page: Sequence[FaceCluster]) -> dict[int, list[tuple[str, int]]]:
