@@ -51,10 +51,10 @@ def fill(*, groups: int, characters: int, faces: int, rest: int) -> Collection:
 
     rows = []
     for person in range(characters):
-        shown = frame(person)
+        picture = frame(person)
         rows += [
             Face(
-                collection=collection, frame=shown, left=0, top=n / faces, right=1, bottom=(n + 1) / faces,
+                collection=collection, frame=picture, left=0, top=n / faces, right=1, bottom=(n + 1) / faces,
                 character=people[person], named_by=NamedBy.PERSON, embedding=vector(person), embedding_version=version,
             )
             for n in range(faces)
@@ -68,11 +68,11 @@ def fill(*, groups: int, characters: int, faces: int, rest: int) -> Collection:
                     cluster=cluster, embedding=vector(number % characters), embedding_version=version,
                 )
             )  # fmt: skip
-    shown = frame(999)
+    picture = frame(999)
     alike = vector(0)
     rows += [
         Face(
-            collection=collection, frame=shown, left=0, top=n / rest, right=1, bottom=(n + 1) / rest, embedding=alike,
+            collection=collection, frame=picture, left=0, top=n / rest, right=1, bottom=(n + 1) / rest, embedding=alike,
             embedding_version=version,
         )
         for n in range(rest)

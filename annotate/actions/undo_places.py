@@ -7,7 +7,15 @@ from django.db.models import Exists, OuterRef, Q
 from annotate.models import Character, CharacterAlias, Face, ReferencePicture
 from ingest.models import Revision
 
-NAMINGS = ("faces.name", "faces.nobody", "faces.not_a_face", "faces.unname", "faces.confirm", "faces.is_not")
+NAMINGS = (
+    "faces.name",
+    "faces.name_rest",
+    "faces.nobody",
+    "faces.not_a_face",
+    "faces.unname",
+    "faces.confirm",
+    "faces.is_not",
+)
 OF_CHARACTER = tuple(model._meta.label for model in (CharacterAlias, Face, ReferencePicture))
 
 

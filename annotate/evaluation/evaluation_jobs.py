@@ -11,8 +11,10 @@ from typing import Any
 
 from django.conf import settings
 
+from annotate.chosen_models.choices import chosen
+from annotate.chosen_models.tasks import NONE
 from annotate.evaluation.kinds import KINDS, watch
-from annotate.evaluation.on_collection.kinds import OWN_KINDS
+from annotate.evaluation.on_collection.kinds import NAMES, OWN_KINDS
 from annotate.evaluation.scores import Scores
 from annotate.models import Evaluation
 from ingest import video_library
@@ -23,6 +25,7 @@ from ingest.pipeline.claims import Kind, Reporter
 
 WAITING = (RunState.QUEUED, RunState.RUNNING)
 ATTEMPTS_MAX = 2  # an attempt saves no partial results
+PROPOSALS_KEPT = 4  # of names, per collection: somebody may still be looking through an older one
 THINKS_MAX_S = 3600  # after the last picture a measurement may compute for long
 EVALUATIONS = Kind(
     Evaluation, noun="measurement", retry="measure again", attempts_max=ATTEMPTS_MAX, step_max_s=THINKS_MAX_S,
@@ -54,6 +57,17 @@ def ask_own(*, collection: Collection, kind: str, model: str, second: str = "", 
     same = {"collection": collection, "kind": kind, "model": name[:100], "second": other[:100]}
     waiting = Evaluation.objects.filter(**same, state__in=WAITING).first()
     return waiting or Evaluation.objects.create(**same, by=by)
+
+
+def ask_names(*, collection: Collection, by: Any) -> Evaluation:
+    """Queue a proposal of names for all faces without one, by the collection's recognition model; or return the one
+    that waits. Older ones go but for the last. Raises BadInput without a recognition model."""
+    model = chosen(collection, "embedding")
+    if model == NONE:
+        raise BadInput("No recognition model is chosen. Choose one on the models page first.")
+    done = Evaluation.objects.filter(collection=collection, kind=NAMES).exclude(state__in=WAITING)
+    done.filter(pk__in=list(done.order_by("-pk").values_list("pk", flat=True)[PROPOSALS_KEPT:])).delete()
+    return ask_own(collection=collection, kind=NAMES, model=model, by=by)
 
 
 def ask_again(evaluation: Evaluation, *, by: Any) -> Evaluation:
@@ -126,8 +140,8 @@ class EvaluationProgress:
     def expect(self, pictures: int) -> None:
         self._total += pictures
 
-    def step(self) -> None:
-        self._done += 1
+    def step(self, count: int = 1) -> None:
+        self._done += count
         self.alive()
 
     def alive(self) -> None:

@@ -13,8 +13,7 @@ import numpy.typing as npt
 from annotate.algorithms import identity, matching
 from annotate.algorithms.clustering import means
 from annotate.algorithms.name_evidence import TAGGER
-from annotate.backends.contract import Embedder
-from annotate.backends.embedders.known_embedders import DifferenceEmbedder, balanced, unpack_of
+from annotate.backends.embedders.known_embedders import Comparison
 from annotate.models import FaceState, FrameCharacter, ModelVersion, NamedBy, ReferencePicture, TagState
 from annotate.naming import vectors
 from annotate.naming.known_faces import KnownFaces
@@ -53,7 +52,7 @@ class Identified:
 
 def identify(
     collection: Collection,
-    embedder: Embedder,
+    comparison: Comparison,
     version: ModelVersion,
     *,
     confidence_min: float = identity.CONFIDENCE_MIN,
@@ -67,7 +66,7 @@ def identify(
     rows = list(vectors.described(collection, version).values(*FIELDS))
     # "Not in the cast" is a person's label too: such faces are examples of unknown, never named.
     faces = [row for row in rows if row["state"] == FaceState.FACE]
-    model = _learn(collection, rows, embedder, version)
+    model = _learn(collection, rows, comparison, version)
     if model is None:
         return Identified(faces, None, np.zeros(0, np.int64), len(rows))
     known = np.full(len(faces), identity.UNKNOWN, np.int64)
@@ -83,9 +82,9 @@ def identify(
         if denied:
             ruled_out[row_index] = denied
     keys = [row["pk"] for row in faces]
-    track = _tracks(keys, embedder) if keys else np.zeros(0, np.int64)
+    track = _tracks(keys, comparison) if keys else np.zeros(0, np.int64)
     identities = identity.decide(
-        _likeness(model, keys, track, embedder, on_progress),
+        _likeness(model, keys, track, comparison, on_progress),
         track=track,
         cluster=np.array([row["cluster_id"] or -1 for row in faces], np.int64),
         picture=np.array([row["frame_id"] for row in faces], np.int64),
@@ -97,7 +96,11 @@ def identify(
 
 
 def _likeness(
-    model: Model, keys: list[int], track: npt.NDArray[np.int64], embedder: Embedder, on_progress: Callable[[int], None]
+    model: Model,
+    keys: list[int],
+    track: npt.NDArray[np.int64],
+    comparison: Comparison,
+    on_progress: Callable[[int], None],
 ) -> FloatArray:
     """How surely each face [N] is each character [K]. By distance, the mean of a track's faces is compared: it has
     less noise than each of them."""
@@ -105,11 +108,11 @@ def _likeness(
     if not keys:
         return likeness
     points = np.zeros((len(keys), 0 if isinstance(model, KnownFaces) else len(model.basis)), np.float32)
-    for places, features in vectors.chunks(keys, unpack_of(embedder)):
+    for places, features in vectors.chunks(keys, comparison.unpack):
         if isinstance(model, KnownFaces):
             likeness[places] = model.likeness(features)
         else:
-            points[places] = matching.points_of(model, balanced(embedder, features))
+            points[places] = matching.points_of(model, comparison.balance(features))
         on_progress(len(features))
     if isinstance(model, KnownFaces):
         return likeness
@@ -131,21 +134,21 @@ def _names_by_files(collection: Collection, faces: Sequence[dict[str, Any]]) -> 
     return {frame: people for frame, people in names.items() if len(people) >= count[frame]}
 
 
-def _tracks(keys: list[int], embedder: Embedder) -> npt.NDArray[np.int64]:
-    unpack = unpack_of(embedder)
-    if isinstance(embedder, DifferenceEmbedder):
-        half = vectors.half_vectors_of(keys, embedder, unpack)
+def _tracks(keys: list[int], comparison: Comparison) -> npt.NDArray[np.int64]:
+    unpack, metric = comparison.unpack, comparison.metric
+    if metric is not None:
+        half = vectors.half_vectors_of(keys, metric, unpack)
         none = np.zeros((0, 0), np.float32)
-        return vectors.tracks_of(keys, none, distances=vectors.distances_by(embedder, half))
+        return vectors.tracks_of(keys, none, distances=vectors.distances_by(metric, half))
     projection = vectors.projection_of(keys, unpack)
     return vectors.tracks_of(keys, vectors.points_of(keys, projection, unpack))
 
 
 def _learn(
-    collection: Collection, rows: Sequence[dict[str, Any]], embedder: Embedder, version: ModelVersion
+    collection: Collection, rows: Sequence[dict[str, Any]], comparison: Comparison, version: ModelVersion
 ) -> Model | None:
     """Build the model from named faces and reference pictures; None when nothing is named."""
-    unpack = unpack_of(embedder)
+    unpack = comparison.unpack
     named = [row for row in rows if row["named_by"] in KNOWN and row["character_id"] is not None]
     pictures = list(
         ReferencePicture.objects.filter(collection=collection, embedding__isnull=False, embedding_version=version)
@@ -161,10 +164,10 @@ def _learn(
     if pictures:
         features.append(unpack([data or b"" for _, data in pictures]))
         owners.append(np.array([of for of, _ in pictures], np.int64))
-    if isinstance(embedder, DifferenceEmbedder):
-        return KnownFaces.of(np.concatenate(features), np.concatenate(owners), embedder)
+    if comparison.metric is not None:
+        return KnownFaces.of(np.concatenate(features), np.concatenate(owners), comparison.metric)
     places = np.linspace(0, len(rows) - 1, min(len(rows), matching.SAMPLE_MAX)).round().astype(int)
     sample = vectors.vectors_of([rows[place]["pk"] for place in np.unique(places)], unpack)
-    population = matching.population_of(balanced(embedder, sample)) if len(sample) else None
-    examples = balanced(embedder, np.concatenate(features))
+    population = matching.population_of(comparison.balance(sample)) if len(sample) else None
+    examples = comparison.balance(np.concatenate(features))
     return matching.fit(examples, np.concatenate(owners), population=population)

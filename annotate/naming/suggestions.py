@@ -93,7 +93,7 @@ def _compared(
         [column.get(row["character_id"], identity.UNKNOWN) if row["named_by"] in KNOWN else identity.UNKNOWN
          for row in rows], np.int64,
     )  # fmt: skip
-    vectors = comparison.unpack([bytes(row["embedding"]) for row in rows])
+    vectors = comparison.vectors([bytes(row["embedding"]) for row in rows])
     identities = identity.decide(
         likeness_of(model, vectors),
         cluster=np.array([row["cluster_id"] or -1 for row in rows], np.int64),
@@ -119,8 +119,8 @@ def _compared(
     )
     alone = np.flatnonzero(waiting & ~inside)
     return Suggestions(
-        {key: suggestion(grouped.person[at], grouped.confidence[at]) for key, at in groups.items()},
-        {rows[at]["pk"]: suggestion(identities.person[at], identities.confidence[at]) for at in alone},
+        {key: suggestion(grouped.person[index], grouped.confidence[index]) for key, index in groups.items()},
+        {rows[index]["pk"]: suggestion(identities.person[index], identities.confidence[index]) for index in alone},
     )
 
 
@@ -144,11 +144,11 @@ def _rows(collection: Collection, clusters: Sequence[int], faces: Sequence[int])
         "embedding_version_id",
     )  # fmt: skip
     described = Face.objects.filter(embedding__isnull=False, frame__state=FrameState.KEPT).order_by("pk")
-    asked = set(clusters)
+    requested = set(clusters)
     rows: dict[int, dict[str, Any]] = {}
     for part in (chosen, alone):
         for row in described.filter(pk__in=part).values(*fields):
-            rows[row["pk"]] = row | {"group": row["cluster_id"] if row["cluster_id"] in asked else 0}
+            rows[row["pk"]] = row | {"group": row["cluster_id"] if row["cluster_id"] in requested else 0}
     return list(rows.values())
 
 
@@ -190,7 +190,7 @@ def _named_counts(collection: Collection) -> dict[int, int]:
 class _Learned:
     """What was learned last of a collection, and the faces that were its examples: (known faces, keys) by character."""
 
-    mark: str
+    cache_key: str
     model: Model | None
     examples: dict[int, tuple[int, list[int]]]
 
@@ -200,9 +200,9 @@ def _model(collection: Collection, comparison: Comparison, version: int, counts:
 
     One entry of the cache per collection: a model has about a megabyte.
     """
-    key, mark = f"suggestions-{collection.pk}", f"{stamp(collection)}:{version}"
+    key, cache_key = f"suggestions-{collection.pk}", f"{stamp(collection)}:{version}"
     last: _Learned | None = cache.get(key)
-    if last is not None and last.mark == mark:
+    if last is not None and last.cache_key == cache_key:
         return last.model
     maximum = min(EXAMPLES_A_CHARACTER, max(1, EXAMPLES_MAX // len(counts)))
     old = last.examples if last is not None else {}
@@ -213,14 +213,14 @@ def _model(collection: Collection, comparison: Comparison, version: int, counts:
     labels, data = _examples(collection, examples, version, maximum)
     model: Model | None = None
     if len(labels):
-        vectors = comparison.unpack(data)
+        vectors = comparison.vectors(data)
         if comparison.metric is not None:
             model = KnownFaces.of(vectors, labels, comparison.metric)
         else:
             model = matching.fit(vectors, labels, population=_population(collection, comparison, version))
-    # A model with a network is not stored: its vectors are read again, which is little beside comparing by it.
-    cache.set(key, _Learned(mark if comparison.metric is None else "", model if comparison.metric is None else None,
-                            examples), KEEP_S)  # fmt: skip
+    # Vectors that a network compares are read again: that is little beside comparing them.
+    is_stored = comparison.metric is None
+    cache.set(key, _Learned(cache_key if is_stored else "", model if is_stored else None, examples), KEEP_S)
     return model
 
 
@@ -276,6 +276,6 @@ def _population(collection: Collection, comparison: Comparison, version: int) ->
         data = list(rows.filter(embedding_version=version).order_by("pk").values_list("embedding", flat=True))
         if not data:
             return None
-        population = matching.population_of(comparison.unpack([bytes(vector or b"") for vector in data]))
+        population = matching.population_of(comparison.vectors([bytes(vector or b"") for vector in data]))
         cache.set(key, population, KEEP_S)
     return population

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from annotate.algorithms import clustering, tracks
 from annotate.algorithms.face_features import unpack as unpack_builtin
-from annotate.backends.embedders.known_embedders import DifferenceEmbedder, Unpack
+from annotate.backends.embedders.known_embedders import Unpack, VectorMetric
 from annotate.models import Face, ModelVersion
 from ingest.models import Collection, FrameState
 
@@ -75,21 +75,21 @@ def points_of(keys: list[int], projection: clustering.Projection, unpack: Unpack
 
 
 def half_vectors_of(
-    keys: list[int], embedder: DifferenceEmbedder, unpack: Unpack, *, on_progress: Callable[[], None] = lambda: None
+    keys: list[int], metric: VectorMetric, unpack: Unpack, *, on_progress: Callable[[], None] = lambda: None
 ) -> npt.NDArray[np.float16]:
     """Return the vectors [N, length] of faces in half precision, for complete collections: 230 MB per 150,000 faces."""
-    half_vectors = np.empty((len(keys), embedder.length), np.float16)
+    half_vectors = np.empty((len(keys), metric.length), np.float16)
     for places, vectors in chunks(keys, unpack):
         on_progress()
         half_vectors[places] = vectors
     return half_vectors
 
 
-def distances_by(embedder: DifferenceEmbedder, vectors: npt.NDArray[np.float16]) -> tracks.Distances:
-    """Return a function for differences of rows as fractions of the embedder's threshold, for linking tracks."""
+def distances_by(metric: VectorMetric, vectors: npt.NDArray[np.float16]) -> tracks.Distances:
+    """Return a function for differences of rows as fractions of the metric's threshold, for linking tracks."""
 
     def distances(now: list[int], before: list[int]) -> FloatArray:
-        differences = embedder.differences(vectors[now].astype(np.float32), vectors[before].astype(np.float32))
-        return np.asarray(differences / embedder.threshold, np.float32)
+        differences = metric.differences(vectors[now].astype(np.float32), vectors[before].astype(np.float32))
+        return np.asarray(differences / metric.threshold, np.float32)
 
     return distances

@@ -11,7 +11,7 @@ from annotate.actions.frame_names import faces_of, stored
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import identity
 from annotate.algorithms.name_evidence import TAGGER, Named, named_faces
-from annotate.backends.embedders.known_embedders import attentive
+from annotate.backends.embedders.known_embedders import attentive, comparison_by
 from annotate.chosen_models.embedder import embedder_of
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
 from annotate.naming import vectors
@@ -72,7 +72,7 @@ class Identify(Stage[None, Result]):
         self.is_enabled = embedder is not None
         if embedder is None:
             return
-        self.embedder = attentive(embedder, lambda: ctx.alive())
+        self.comparison = comparison_by(attentive(embedder, lambda: ctx.alive()))
         self.version = version_of(embedder.info)
         ctx.device = embedder.device
 
@@ -84,7 +84,7 @@ class Identify(Stage[None, Result]):
 
     def work(self, batch: None) -> Result:
         identified = identify(
-            self.ctx.collection, self.embedder, self.version, confidence_min=self.params.confidence_min
+            self.ctx.collection, self.comparison, self.version, confidence_min=self.params.confidence_min
         )
         answers = [answer for entry in identified.answers() for answer in _changed(*entry)]
         guesses = _guesses(identified)

@@ -18,6 +18,7 @@ from annotate.actions.frame_names import candidate_names
 from annotate.models import Character, Face, FaceCluster, ItemKind
 from annotate.naming.suggestions import Suggestion, suggest
 from annotate.queries.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
+from annotate.views.faces_rest import latest, rest_context
 from annotate.views.html_rows import parts
 from annotate.views.html_rows.cluster_rows import add_rows
 from annotate.views.html_rows.parts import bases
@@ -60,7 +61,8 @@ def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
     context |= {"loose": "", "told": []} if more else _loose_faces(collection)
     if is_partial(request):
         return render(request, "annotate/faces.html#more", context)
-    context |= {"cast": cast(collection, cache_stamp), "episodes": list(labels)} | bases(collection)
+    context |= {"cast": cast(collection, cache_stamp), **bases(collection)}
+    context |= rest_context(collection, latest(collection, request.GET.get("rest")) if request.can_edit else None)
     return render(request, "annotate/faces.html", context | _summary(collection, cache_stamp))
 
 
@@ -96,7 +98,9 @@ def _undone(request: MemberRequest, collection: Collection, operation_id: int) -
     changed = revisions.filter(model=Face._meta.label).values("object_id")
     touched = Face.objects.filter(collection=collection, pk__in=changed, cluster__isnull=False).values("cluster")
     rows = waiting_clusters(collection).filter(pk__in=touched).select_related("guess")
-    page = list(_in_order(rows)[:CLUSTERS_A_PAGE])
+    page = list(_in_order(rows)[: CLUSTERS_A_PAGE + 1])
+    if len(page) > CLUSTERS_A_PAGE:
+        return render(request, "annotate/faces.html#reload")
     add_rows(request, collection, page, labels=collection.episodes.labels(), can_edit=request.can_edit)
     deleted = revisions.filter(model=FaceCluster._meta.label, after__isnull=True)
     context = {
@@ -221,7 +225,6 @@ def _around(collection: Collection) -> dict[str, Any]:
         "collection": collection,
         "can_edit": True,
         "cast": cast(collection, cache_stamp),
-        "episodes": list(collection.episodes.labels()),
         "oob": True,
     }
     return context | bases(collection) | _summary(collection, cache_stamp)

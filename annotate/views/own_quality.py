@@ -15,7 +15,7 @@ from annotate import jobs
 from annotate.chosen_models.choices import offered
 from annotate.evaluation import evaluation_jobs
 from annotate.evaluation.on_collection import characters, faces
-from annotate.evaluation.on_collection.kinds import EMBEDDERS, OWN_KINDS
+from annotate.evaluation.on_collection.kinds import OWN_KINDS
 from annotate.evaluation.on_collection.questions import faces_of
 from annotate.models import Evaluation, ModelAnswer
 from annotate.views import plots
@@ -27,6 +27,8 @@ from ingest.models import Collection, Frame, Role, RunState
 from ingest.params import as_int
 from ingest.stamp import cached, stamp
 from ingest.views.responses import errors_in_words, is_partial, success
+
+ELSEWHERE = [kind.name for kind in OWN_KINDS.values() if kind.has_page]
 
 
 @member_view(write=Role.LEAD)
@@ -54,7 +56,7 @@ def collection_quality(request: MemberRequest, collection: Collection) -> HttpRe
         "kinds": [
             (kind, offered(kind.task), _lacking(kind.name, complete, named))
             for kind in OWN_KINDS.values()
-            if not kind.compares
+            if not kind.has_page
         ],
     }
     return render(request, "annotate/own_quality.html", context)
@@ -85,12 +87,12 @@ def collection_evaluation_change(request: HttpRequest, collection: Collection, e
 
 
 def _rows(collection: Collection) -> Any:
-    return Evaluation.objects.filter(collection=collection).exclude(kind=EMBEDDERS)
+    return Evaluation.objects.filter(collection=collection).exclude(kind__in=ELSEWHERE)
 
 
 def _ask(request: HttpRequest, collection: Collection) -> HttpResponse:
     kind, model = request.POST.get("kind", ""), request.POST.get("model", "")
-    if kind not in OWN_KINDS or OWN_KINDS[kind].compares:
+    if kind not in OWN_KINDS or kind in ELSEWHERE:
         raise BadInput("Choose what to measure: faces or characters.")
     known = offered(OWN_KINDS[kind].task)
     if model not in known:

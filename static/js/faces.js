@@ -142,6 +142,7 @@ document.addEventListener(
 );
 
 function placeOf(target) {
+  if (target.closest("#rest")) return null;
   if (target.matches(".crop input[type=checkbox]")) return "crop";
   if (target.name === "name" && formOf(target)) return "field";
   return isTextField(target) ? null : "page";

@@ -66,6 +66,7 @@ async function appendRows(pager) {
 // An undo: the rows that came back stand where they were; promises them.
 export async function showUndone(operation) {
   const part = await fetchPart(`?undone=${operation}`);
+  if (part.querySelector("[data-reload]")) throw new Error("more than one page came back");
   for (const gone of part.querySelectorAll("[data-gone]")) {
     document.getElementById(gone.dataset.gone)?.remove();
   }
@@ -77,7 +78,7 @@ export async function showUndone(operation) {
   }
   for (const id of ["cast", "summary", "suggest", "all-named"]) putPart(part, id);
   if (!document.querySelector("[data-more]")) swapLoose(part);
-  askForSuggestions();
+  askForSuggestions({ anew: true });
   return back;
 }
 

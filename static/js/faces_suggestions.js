@@ -24,6 +24,7 @@ const later = new WeakMap(); // row -> its suggestion, which came while it had t
 const dismissed = new WeakMap(); // row -> the name that this person does not want
 let ofFaces = new Map(); // key of a face in no group -> {name, confidence} or null
 let isAsking = false;
+let isAnew = false; // an undo: what the focused row says may be gone
 let isDue = false;
 
 const keyOf = (row) => row.id.replace("cluster", "");
@@ -32,6 +33,7 @@ const keyOf = (row) => row.id.replace("cluster", "");
 function setGuess(field, name, placeholder) {
   field.dataset.guess = name;
   field.placeholder = placeholder;
+  field.title = name && placeholder; // a long name may be cut
 }
 
 // The suggestion stands in the field, where it takes no room that anything else has. Names from files
@@ -49,7 +51,7 @@ function showSuggestion(row, suggestion) {
 // Returns the suggestion where it has appeared in the row that has the focus.
 function takeIn(row, suggestion) {
   const isCurrent = row.hasAttribute("data-current");
-  if (mustWait({ before: nameField(row).dataset.guess, isCurrent })) {
+  if (!isAnew && mustWait({ before: nameField(row).dataset.guess, isCurrent })) {
     later.set(row, suggestion);
     return null;
   }
@@ -175,7 +177,19 @@ export function firstChip() {
 
 // Asking.
 
+const hasCast = () => document.querySelector("#cast [data-cast-name]") !== null;
+
+function forgetAll() {
+  for (const row of rows()) showSuggestion(row, null);
+  ofFaces = new Map();
+  showLooseSuggestions();
+}
+
 async function ask() {
+  if (!hasCast()) {
+    forgetAll();
+    return;
+  }
   const keys = rows().map(keyOf);
   const current = currentRow();
   const faces = crops(loose).map(faceOf).slice(0, FACES_MAX);
@@ -194,6 +208,7 @@ async function ask() {
   if (!response.ok || response.redirected || isDue) return;
   const suggestions = await response.json();
   takeRows(suggestions.clusters);
+  isAnew = false;
   ofFaces = new Map(
     Object.entries(suggestions.faces).map(([face, entry]) => [face, suggestionOf(entry)]),
   );
@@ -201,9 +216,9 @@ async function ask() {
 }
 
 // Ask now, or once the answer to the last question is here.
-export async function askForSuggestions() {
-  const hasCast = document.querySelector("#cast [data-cast-name]") !== null;
-  if (!address || !hasCast) return;
+export async function askForSuggestions({ anew = false } = {}) {
+  if (!address) return;
+  isAnew ||= anew;
   isDue = true;
   if (isAsking) return;
   isAsking = true;

@@ -58,7 +58,7 @@ def test_the_cast_keeps_its_keys_while_its_counts_change(show: Show, first: Visi
 def test_after_the_last_group_come_the_ungrouped_faces_and_then_what_is_next(show: Show, first: Visitor) -> None:
     Face.objects.filter(cluster=show.clusters[1]).update(cluster=None)
     page = opened(first, show)
-    suggest = page.get_by_role("button", name="Suggest names for the rest")
+    suggest = page.get_by_role("button", name="Name the rest")
     assert not suggest.is_visible()
     page.keyboard.insert_text("Aoi")
     first.press("Enter")

@@ -106,6 +106,22 @@ def test_after_a_name_the_others_are_suggested_and_enter_takes_it_and_undo_takes
     wait_for_suggestion(page, b_again, "Kokona")
 
 
+def test_with_the_only_name_taken_back_nothing_is_suggested(
+    groups: list[FaceCluster], collection: Collection, first: Visitor
+) -> None:
+    a, b, a_again, *_ = groups
+    page = opened(first, collection, groups)
+    type_name(page, "Aoi")
+    wait_for_suggestion(page, a_again, "Aoi")
+    wait_for_focus(page, b)
+    page.keyboard.press("ArrowDown")
+    wait_for_focus(page, a_again)
+    page.keyboard.press("Control+z")
+    wait_for_focus(page, a)
+    probably(page, a_again).wait_for(state="detached")
+    assert page.locator("[placeholder^=Probably]").count() == 0
+
+
 def test_what_one_types_stands_above_the_suggestion_and_escape_takes_it_away(
     groups: list[FaceCluster], collection: Collection, first: Visitor
 ) -> None:
@@ -138,6 +154,7 @@ def test_loose_faces_show_who_they_probably_are_and_two_enters_name_them(
     loose = set(Face.objects.filter(cluster=None, state="face").values_list("pk", flat=True))
     page = opened(first, collection, [a, b])
     type_name(page, "Aoi")
+    first.toast("named Aoi")
     wait_for_focus(page, b)
     type_name(page, "Kokona")
     chip = page.locator("[data-probable] [data-take-faces]", has_text="Aoi")

@@ -32,7 +32,7 @@ IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
     "export_change": (NO, L), "export_download": (V, NO), "export_faces": (NO, L), "export_job_change": (NO, L),
     "export_preview": (NO, V), "export_tag": (R, R),
     "export_reread": (V, R), "exports": (V, NO), "face_box": (NO, R), "face_change": (NO, R), "faces": (V, V),
-    "faces_change": (NO, R), "face_suggestions": (R, NO), "file": (V, NO), "frame": (V, V),
+    "faces_change": (NO, R), "face_suggestions": (R, NO), "faces_rest": (R, R), "file": (V, NO), "frame": (V, V),
     "frame_caption": (V, NO), "frame_tags": (NO, R),
     "here": (NO, V), "frame_still": (V, V), "character_tags": (V, V), "character_tag": (NO, R),
     "frame_characters": (NO, R),

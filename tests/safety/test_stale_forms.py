@@ -136,6 +136,7 @@ NEEDS_NONE = {
     "frames_change": "those on which others decided stay, see test_frames_that_another_person_decided_since_stay",
     "site_person_add": "adds", "site_account": "one of two states, refused where it is so already; or a new password",
     "captions_preview": "changes nothing",
+    "faces_rest": "names faces that nobody decided since; the others are told and left",
     "captions_change": "refuses captions that are not those of its dry run",
     "tags_preview": "changes nothing",
     "export_tag": "removes a tag that frames have now",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,6 +26,7 @@ Unpack = Callable[[Sequence[bytes | memoryview]], Vectors]
 class VectorMetric(Protocol):
     """Compares vectors by a network."""
 
+    length: int  # of a vector
     threshold: float  # the largest difference within one character
 
     def differences(self, first: Vectors, second: Vectors) -> Vectors:
@@ -80,20 +82,33 @@ def open_embedder(name: str, models_dir: Path, *, device: str = AUTO, threads: i
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How stored vectors of an embedder are compared for naming, without what computes them; `metric` None: by
-    distance, and `unpack` weights them."""
+    """How stored vectors of an embedder are compared, without what computes them; `metric` None: by distance.
+
+    `balance` weights unpacked vectors for naming.
+    """
 
     name: str
     unpack: Unpack
+    balance: Callable[[Vectors], Vectors]
     metric: VectorMetric | None = None
+
+    def vectors(self, stored: Sequence[bytes | memoryview]) -> Vectors:
+        """Unpack vectors to float32 [n, length], weighted for naming."""
+        return self.balance(self.unpack(stored))
 
 
 def open_comparison(name: str, models_dir: Path) -> Comparison:
     """Open what compares the vectors of an embedder, on the CPU. Raises BadInput as `open_embedder`."""
     if name == DEFAULT:
-        return Comparison(name, lambda stored: BuiltinEmbedder.balance(BuiltinEmbedder.unpack(stored)))
+        return Comparison(name, BuiltinEmbedder.unpack, BuiltinEmbedder.balance)
     metric = registry.open_metric(registry.find(name, models_dir, task="embedding"), device=CPU, threads=1)
-    return Comparison(name, unpack_of(metric), metric)
+    return Comparison(name, unpack_of(metric), partial(balanced, metric), metric)
+
+
+def comparison_by(embedder: Embedder) -> Comparison:
+    """Return how the vectors of an open embedder are compared."""
+    metric = embedder if isinstance(embedder, DifferenceEmbedder) else None
+    return Comparison(embedder.info.name, unpack_of(embedder), partial(balanced, embedder), metric)
 
 
 def packed(embedder: Embedder, vector: Vectors) -> bytes:

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from annotate.backends.boxes import known_detectors
-from annotate.backends.embedders.known_embedders import open_embedder
+from annotate.backends.embedders.known_embedders import open_comparison, open_embedder
 from annotate.backends.model_files import registry
 from annotate.evaluation.kinds import KINDS, Option, open_face_detector
-from annotate.evaluation.on_collection import characters, embedders, faces
+from annotate.evaluation.on_collection import characters, embedders, faces, names
 from annotate.evaluation.on_collection.progress import Progress
 from annotate.evaluation.scores import Scores
 from ingest.models import Collection
 
 EMBEDDERS = "embedders"
+NAMES = "names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class OwnKind:
     own_models: tuple[str, ...] = (registry.BUILTIN,)
     default_model: str = registry.BUILTIN
     compares: bool = False  # a comparison of two models: `second` names the other one
+    has_page: bool = False  # of its own; the others are on the page Accuracy
 
     def defaults(self) -> dict[str, Any]:
         """The default values of the options."""
@@ -54,6 +56,10 @@ def _embedders(collection: Collection, models_dir: Path, options: Mapping[str, A
     return embedders.compare(collection, pair, progress)
 
 
+def _names(collection: Collection, models_dir: Path, options: Mapping[str, Any], progress: Progress) -> Scores:
+    return names.propose(collection, open_comparison(options["model"], models_dir), progress)
+
+
 OWN_KINDS = {
     kind.name: kind
     for kind in (
@@ -66,7 +72,9 @@ OWN_KINDS = {
             KINDS["characters"].options,
         ),
         OwnKind(
-            EMBEDDERS, "agreement of two recognition models", "embedding", _embedders, compares=True
+            EMBEDDERS, "agreement of two recognition models", "embedding", _embedders, compares=True,
+            has_page=True,
         ),
+        OwnKind(NAMES, "names for the faces without one, not applied", "embedding", _names, has_page=True),
     )
 }  # fmt: skip

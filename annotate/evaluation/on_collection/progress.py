@@ -11,8 +11,8 @@ class Progress(Protocol):
     def expect(self, pictures: int) -> None:
         """Add to the number of pictures to be read."""
 
-    def step(self) -> None:
-        """Report a picture before it is read."""
+    def step(self, count: int = 1) -> None:
+        """Report a picture before it is read, or `count` at once."""
 
     def alive(self) -> None:
         """Report between the parts of a long computation."""
@@ -24,7 +24,7 @@ class Silent:
     def expect(self, pictures: int) -> None:
         """Do nothing."""
 
-    def step(self) -> None:
+    def step(self, count: int = 1) -> None:
         """Do nothing."""
 
     def alive(self) -> None:

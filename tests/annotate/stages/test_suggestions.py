@@ -108,8 +108,8 @@ def test_a_name_that_was_rejected_or_that_another_face_of_the_picture_has_is_not
     anna = Character.objects.get(name="Anna")
     first, second = cast.alone[ANNA]
     face_actions.is_not(collection=collection, faces=[first], character=anna, by=alice)
-    beside = Face.objects.filter(frame=Face.objects.get(pk=second).frame).exclude(pk=second)
-    face_actions.assign(collection=collection, faces=list(beside), character=anna, by=alice)
+    others = Face.objects.filter(frame=Face.objects.get(pk=second).frame).exclude(pk=second)
+    face_actions.assign(collection=collection, faces=list(others), character=anna, by=alice)
     result = suggest(collection, clusters=[], faces=[first, second])
     assert result.faces == {first: None, second: None}
 
@@ -165,6 +165,17 @@ def test_the_page_asks_by_keys_and_those_who_may_not_name_are_refused(
     assert as_charlie.get(address, query).status_code == 404
     collection.memberships.filter(user__username="bob").update(role=10)
     assert as_bob.get(address, query).status_code == 403
+
+
+def test_what_a_page_shows_first_is_written_as_the_script_writes_it(
+    cast: Cast, alice: User, as_bob: Client, collection: Collection
+) -> None:
+    cast.name(ANNA, "Anna", alice)
+    group = cast.groups[ANNA][1]
+    FaceCluster.objects.filter(pk=group.pk).update(guess=Character.objects.get(name="Anna"), guess_score=0.934)
+    page = as_bob.get(reverse("faces", args=[collection.pk])).content.decode()
+    assert 'placeholder="Probably Anna (0.93) ↵"' in page
+    assert page.count("Name…") == 5  # four groups, and the faces in no group
 
 
 def test_without_its_recognition_model_the_page_has_no_suggestions(

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import Character, Face
+from annotate.models import Character, Face, FaceCluster
 from ingest.models import Operation
 from tests.annotate.views.conftest import Show
 from tests.pages import html_of
@@ -93,3 +93,23 @@ def test_of_a_crop_only_what_lies_in_the_picture_is_shown(show: Show, as_bob: Cl
     assert "clip-path: inset(0.0% 25.0% 0.0% 0.0%)" in shown(show.faces[0])
     assert "clip-path" not in shown(show.faces[1])
     assert "clip-path: inset(0.0% 0.0%" in shown(show.faces[2])
+
+
+def test_an_undo_of_more_groups_than_a_page_has_tells_the_page_to_load_anew(show: Show, as_bob: Client) -> None:
+    groups = [
+        FaceCluster.objects.create(collection=show.collection, number=10 + n, size=2, purity=0.5) for n in range(13)
+    ]
+    faces = [
+        Face.objects.create(
+            collection=show.collection, frame=show.frames[0], left=0, top=n / 20, right=1, bottom=1, cluster=group
+        )
+        for n, group in enumerate(groups)
+    ]
+    for chosen, reloads in ((faces, True), (faces[:12], False)):
+        form = {"act": "name", "name": "Aoi", "face": [face.pk for face in chosen]}
+        as_bob.post(url("faces_change", show), form, headers=HTMX)
+        undo = as_bob.post(url("undo", show), {"place": "faces", "stays": "1"}, headers=HTMX)
+        operation = json.loads(undo.headers["HX-Trigger"])["undone"]["operation"]
+        page = html_of(as_bob.get(url("faces", show), {"undone": operation}, headers=HTMX))
+        assert ("data-reload" in page) == reloads
+        assert page.count("data-cluster") == (0 if reloads else 12)
