@@ -38,6 +38,16 @@ def test_the_start_page_shows_ones_own_collections_only(as_bob: Client, alice: U
     assert "Secret show" not in page
 
 
+def test_pages_of_the_site_lead_back_to_ones_own_collections(
+    as_bob: Client, as_charlie: Client, client: Client, collection: Collection
+) -> None:
+    menu = f'href="/c/{collection.pk}/"'
+    page = html_of(as_bob.get("/password/"))
+    assert menu in page and "All collections…" in page
+    for other in (html_of(as_charlie.get("/password/")), html_of(client.get("/login/"))):
+        assert menu not in other and "All collections…" not in other
+
+
 def test_the_start_page_refreshes_itself_while_it_is_empty_or_something_runs(
     as_charlie: Client, charlie: User, collection: Collection
 ) -> None:
