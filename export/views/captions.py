@@ -93,6 +93,7 @@ def captions(request: HttpRequest, collection: Collection) -> HttpResponse:
         "count_max": search.COUNT_MAX,
         "after": after,
         "next": f"{last.episode_id}.{last.index}" if last else "",
+        "is_saved": row is not None,
         "recipe": f"the recipe “{row.name}”" if row else f"the preset “{DEFAULT.label}”",
     }
     return render(request, "export/captions.html", context)
