@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from ingest import humane, jobs
@@ -31,6 +33,7 @@ from ingest.views.run_form import posted_params, stage_fields
 PAGE = 30
 RESULTS = ("kept", "duplicates", "faces", "tags", "named")  # counters of stages
 SKIPPED_MAX = 200
+WORKERS_BEGIN = timedelta(seconds=15)  # within seconds, also on a busy machine
 OPEN_ROWS_MAX = 4  # a stage over more episodes shows its rows one stage at a time
 
 
@@ -95,7 +98,7 @@ def run(request: HttpRequest, collection: Collection, number: int) -> HttpRespon
         "is_poll": is_poll,
         "lane_shown": request.GET.get("lane", ""),
         "skipped": _skipped(collection, row),
-        "waits_for_worker": _waits(run_lanes),
+        "waits_for_worker": _waits(row, run_lanes),
     }
     template = "ingest/run.html#lanes" if is_poll else "ingest/run.html"
     return render(request, template, context)
@@ -127,10 +130,13 @@ def _skipped(collection: Collection, run: PipelineRun) -> QuerySet[SkippedInput]
     return collection.skipped_inputs.filter(Exists(stage_runs)).select_related("episode")[:SKIPPED_MAX]
 
 
-def _waits(run_lanes: list[progress.Lane]) -> bool:
-    """True when something of the run is queued and nothing is running."""
+def _waits(row: PipelineRun, run_lanes: list[progress.Lane]) -> bool:
+    """True when something of the run is queued, and nothing has been running for longer than workers take to begin."""
     states = {state for lane in run_lanes for state in lane.states}
-    return RunState.QUEUED in states and RunState.RUNNING not in states
+    if RunState.QUEUED not in states or RunState.RUNNING in states:
+        return False
+    last_end = row.stages.aggregate(at=Max("finished_at"))["at"]
+    return timezone.now() - (last_end or row.created_at) > WORKERS_BEGIN
 
 
 @member_view()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -148,3 +149,21 @@ def film(collection: Collection, title: str) -> Episode | None:
         collection=collection, name=f"{title}.mkv", defaults={"kind": "video", "path": title, "sha256": title}
     )
     return Episode.objects.get_or_create(collection=collection, source=source, title=title)[0]
+
+
+def test_only_a_run_that_workers_leave_waiting_says_what_may_be_wrong(as_bob: Client, collection: Collection) -> None:
+    run = PipelineRun.objects.create(collection=collection, code_version="1")
+    first = StageRun.objects.create(run=run, stage="extract", order=0, queue="cpu", state="queued")
+    StageRun.objects.create(run=run, stage="dedup", order=1, queue="cpu", state="waiting")
+    address, words = f"/c/{collection.pk}/runs/{run.number}/", "Waiting for a free worker"
+    long_ago = timezone.now() - timedelta(minutes=1)
+    assert words not in html_of(as_bob.get(address))  # it has just been started
+    PipelineRun.objects.update(created_at=long_ago)
+    assert words in html_of(as_bob.get(address))
+    StageRun.objects.filter(pk=first.pk).update(state="done", finished_at=timezone.now())
+    StageRun.objects.filter(stage="dedup").update(state="queued")
+    assert words not in html_of(as_bob.get(address))  # between two stages
+    StageRun.objects.filter(pk=first.pk).update(finished_at=long_ago)
+    assert words in html_of(as_bob.get(address))
+    StageRun.objects.filter(stage="dedup").update(state="running")
+    assert words not in html_of(as_bob.get(address))
