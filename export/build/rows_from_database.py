@@ -259,7 +259,8 @@ def _tags(
     )
     for frame_id, name, score, category, by_person, *model in rows.values_list(*columns):
         tags_by_frame[frame_id].append((name, score, category))
-        if score < WEAK_BELOW and not by_person and model == [COMPUTED.task, COMPUTED.name]:
+        is_unsure = score < WEAK_BELOW or name == SOLO  # it counts faces, and who turns away shows none
+        if is_unsure and not by_person and model == [COMPUTED.task, COMPUTED.name]:
             weak[frame_id].add(name)
     return tags_by_frame, weak
 

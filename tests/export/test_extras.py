@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import Face, FaceState, FrameTag, Tag
+from annotate.models import Face, FaceState, FrameTag, ModelVersion, Tag
+from annotate.tagging import from_pixels
 from export.algorithms.captions import CaptionOptions, caption
 from export.algorithms.plan import facts
 from export.algorithms.recipe import Recipe, parse
@@ -83,3 +84,14 @@ def test_no_caption_says_solo_where_there_are_two_faces_unless_a_person_says_so(
     rows = list(rows_from_database.pictures(with_extras.collection))[:3]
     captions = [caption(facts(row, Recipe()), CaptionOptions(), key=row.key) for row in rows]
     assert ["solo" in text.split(", ") for text in captions] == [False, True, True]
+
+
+def test_a_solo_computed_from_faces_is_uncertain_and_one_of_a_tagger_is_not(show: Show) -> None:
+    solo = Tag.objects.get_or_create(name="solo")[0]
+    computed = from_pixels.COMPUTED
+    for frame, task, name in ((show.frames[0], computed.task, computed.name), (show.frames[1], "tags", "wd")):
+        version = ModelVersion.objects.create(task=task, name=name)
+        FrameTag.objects.create(frame=frame, tag=solo, score=0.9, model_version=version)
+    rows = list(rows_from_database.pictures(show.collection))[:2]
+    assert ["solo" in row.weak for row in rows] == [True, False]
+    assert all("solo" in row.tags for row in rows)  # the JSON has it

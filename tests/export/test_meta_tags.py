@@ -38,7 +38,7 @@ def test_they_follow_the_other_tags_where_the_recipe_asks_for_them(show: Show) -
 
 def test_uncertain_computed_tags_are_in_captions_only_where_the_recipe_asks_for_them(show: Show) -> None:
     version = from_pixels.scored_version().version
-    for name, score, by_person in (("grey_hair", 0.4, False), ("solo", 0.9, False), ("portrait", 0.4, True)):
+    for name, score, by_person in (("grey_hair", 0.4, False), ("upper_body", 0.9, False), ("portrait", 0.4, True)):
         tag, _ = Tag.objects.get_or_create(name=name)
         FrameTag.objects.update_or_create(
             frame=show.frames[0], tag=tag, defaults={"score": score, "model_version": version, "by_person": by_person}
@@ -49,7 +49,7 @@ def test_uncertain_computed_tags_are_in_captions_only_where_the_recipe_asks_for_
     assert "grey_hair" in picture.tags
     by_default = caption(facts(picture, Recipe()), CaptionOptions(max_tags=99), key="a")
     assert "grey hair" not in by_default
-    assert all(words in by_default for words in ("solo", "portrait", "hat"))
+    assert all(words in by_default for words in ("upper body", "portrait", "hat"))
     assert "grey hair" in caption(facts(picture, Recipe()), CaptionOptions(max_tags=99, weak_tags=True), key="a")
 
 
