@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -39,7 +40,7 @@ class Drawn:
 def drawn(first: int, people: int, *, hands: int, processes: int = 1) -> Drawn:
     """`people` from the number `first` on, each redrawn by `hands` hands; the same numbers give the same heads."""
     numbers = range(first, first + people)
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:  # a fork of threads can hang
         parts = list(pool.map(partial(_redrawn, hands=hands), numbers, chunksize=8))
     heads, answers, is_labelled, colours = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Drawn(heads, np.repeat(np.arange(first, first + people), hands), answers, is_labelled, colours)

@@ -16,7 +16,7 @@ from export.algorithms.recipe import Recipe
 from ingest import counting
 from ingest.actions import history
 from ingest.imaging.encode import PictureFormat, encode
-from ingest.models import Collection, Operation
+from ingest.models import Collection, Operation, PipelineRun
 from ingest.storage.stored_files import store
 from tests.conftest import client_of, make_user
 from tests.migrating import tables_of
@@ -216,8 +216,9 @@ def test_old_answers_are_undone_and_pages_open_after_the_update() -> None:
     with tables_of(*LAST_RELEASE) as old:
         past = Past(old, {name: user.pk for name, user in users.items()})
     collection = Collection.objects.get(name="Old show")
+    run = PipelineRun.objects.get(pk=past.run.pk)
     keys = {
-        "episode": past.episode.pk, "frame": past.frames[0].pk, "character": past.miku.pk, "run": past.run.pk,
+        "episode": past.episode.pk, "frame": past.frames[0].pk, "character": past.miku.pk, "run": run.number,
     }  # fmt: skip
     as_alice = client_of(users["alice"])
     answers = {page: as_alice.get(f"/c/{collection.pk}/{page.format(**keys)}").status_code for page in PAGES}

@@ -154,7 +154,9 @@ def test_counting_a_removal_everywhere_reads_no_frames(collection: Collection, t
         Frame(collection=collection, episode=first.episode, index=n, width=9, height=9) for n in range(10, 310)
     )
     FrameTag.objects.bulk_create(FrameTag(frame=frame, tag=hat) for frame in fresh)
-    assert dry_run() == before
+    queries, steps = dry_run()
+    # Each query may count a step more or less: SQLite goes on counting where the last use of its statement ended.
+    assert queries == before[0] and steps <= before[1] + queries
     assert tag_changes.planned(collection=collection, names={"hat": ""}, frames=None) == [Change("hat", "", 301)]
 
 
