@@ -146,6 +146,16 @@ def django_db_setup(
         teardown_databases(databases, verbosity=0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_quickly() -> None:
+    """After a test with `transaction=True`, whose rows are committed."""
+    from django.test import TransactionTestCase
+
+    from tests.emptying import empty
+
+    TransactionTestCase._fixture_teardown = lambda case: [empty(name) for name in case._databases_names()]  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="session")
 def with_tables(django_db_setup: None, migrated_folder: Path) -> Callable[[Path], Path]:
     """`with_tables(data_dir)`: that data folder, new, with a migrated database, for a process of its own."""

@@ -7,13 +7,14 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from sklearn.cluster import OPTICS
 
 from annotate.algorithms.optics import TELL_EVERY, optics
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_groups_are_those_of_scikit_learn_dense_and_sparse(seed: int) -> None:
+    from sklearn.cluster import OPTICS  # a second of processor time, in each process that collects tests
+
     dice = np.random.default_rng(seed)
     count, wide = int(dice.integers(6, 120)), int(dice.integers(1, 5))
     points = dice.normal(size=(count, wide)) + 6 * dice.integers(0, 4, size=(count, 1))
