@@ -12,7 +12,7 @@ from django.db.models import BigIntegerField, Case, Count, Exists, OuterRef, Q, 
 from annotate.actions.tags import BATCH, by_name, clean_name, decide, resolve
 from annotate.models import FrameTag, Tag, TagCount, TagState
 from ingest.actions import history
-from ingest.errors import BadInput
+from ingest.errors import BadInput, Conflict
 from ingest.humane import count
 from ingest.models import Collection, Frame, Operation
 
@@ -90,14 +90,16 @@ def rows_by_episode(
 
 
 def apply(
-    *, collection: Collection, names: Mapping[str, str], frames: QuerySet[Frame] | None, by: Any, key: str = ""
-) -> Operation:
+    *, collection: Collection, names: Mapping[str, str], frames: QuerySet[Frame] | None, by: Any,
+    rows_shown: int | None = None, key: str = "",
+) -> Operation:  # fmt: skip
     """Replace tags as `planned` says, as one operation.
 
     The old tag is marked as wrong on each frame, so that no model brings it back there; the new one is a person's.
     Where a person removed the new tag it stays removed. Other tags of the frames stay as they are, also those that a
     new tag contradicts: the dry run shows all that changes.
-    BadInput when no frame has any of the tags, or more than ROWS_MAX rows would change.
+    BadInput when no frame has any of the tags, or more than ROWS_MAX rows would change; Conflict when more would than
+    the `rows_shown` of the dry run.
     """
     with history.operation(collection=collection, by=by, kind="tags.replace", summary="", key=key) as record:
         wanted = _resolved(collection, names)
@@ -109,6 +111,11 @@ def apply(
             raise BadInput(
                 f"This would change {number:,} tags on frames; at most {ROWS_MAX:,} can be changed at once. Select "
                 "fewer tags, or narrow the frames, for example to an episode."
+            )
+        if rows_shown is not None and number > rows_shown:
+            raise Conflict(
+                f"By now {number:,} tags on frames would change, {number - rows_shown:,} more than the preview showed. "
+                "Nothing was changed; preview again."
             )
         new_tags = {tag.name: tag for tag in resolve({new for _, new in wanted.values() if new}, make=True)}
         # All are read before the first is written: of a chain (a to b, b to c) each frame goes one step.

@@ -103,6 +103,7 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
         names=names,
         frames=_frames(collection, request.POST.get("frames", "").strip()[:TEXT_MAX]),
         by=request.user,
+        rows_shown=as_int(request.POST.get("rows")),
         key=key_of(request),
     )
     return success(request, done.summary, to=reverse("tags", args=[collection.pk]), undo=True)

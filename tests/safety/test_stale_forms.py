@@ -140,7 +140,7 @@ NEEDS_NONE = {
     "captions_change": "refuses captions that are not those of its dry run",
     "tags_preview": "changes nothing",
     "export_tag": "removes a tag that frames have now",
-    "tags_change": "replaces the tags that frames have now, and leaves those that people removed",
+    "tags_change": "refused where more frames have the tags than its dry run showed; leaves those that people removed",
     "frame_characters": "yes or no to one character of the frame, with its line and its undo",
     "character_tag": "adds", "site_upload_discard": "deletes an upload that nobody sends any more",
     "compare_answer": "yes or no to one tag, which is added or removed as it is now",

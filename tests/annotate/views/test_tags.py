@@ -100,6 +100,22 @@ def test_the_history_leads_to_the_frame_that_a_change_was_about(
 
 
 @pytest.mark.django_db
+def test_no_more_frames_are_changed_than_the_dry_run_showed(as_bob: Client, tagged: Show, alice: User) -> None:
+    address = reverse("tags_change", args=[tagged.collection.pk])
+    shown = as_bob.post(
+        reverse("tags_preview", args=[tagged.collection.pk]), {"act": "remove", "tag": ["blue_hair", "red_hair"]}
+    )
+    form = next(form for form in forms_of(html_of(shown)) if form.action == address)
+    common: dict[str, Any] = {"collection": tagged.collection, "frames": tagged.frames[3:4], "by": alice}
+    tag_actions.add(names=["blue_hair"], **common)
+    refused = as_bob.post(address, form.fields, follow=True)
+    assert "5 tags on frames would change, 1 more than the preview showed" in html_of(refused)
+    assert names(as_bob, tagged) == ["blue_hair", "red_hair", "some_artist"]
+    tag_actions.remove(names=["blue_hair"], **common)
+    assert "on 3 frames" in html_of(as_bob.post(address, form.fields, follow=True))
+
+
+@pytest.mark.django_db
 def test_a_dry_run_is_shown_again_after_the_way_back(as_bob: Client, tagged: Show) -> None:
     form = {"act": "remove", "tag": "blue_hair", "key": "of-this-page"}
     for _ in range(2):
