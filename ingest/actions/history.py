@@ -181,22 +181,22 @@ def undo_last(*, collection: Collection, by: Any, place: str = "") -> Undone:
     An operation that can no longer be undone raises Conflict and is skipped from then on, so that the next call takes
     the one before it.
     """
-    last = (
-        Operation.objects.filter(
-            _subject(place), collection=collection, by=by, undone_at=None, undoes=None, passed_at=None
-        )
-        .filter(models.Exists(Revision.objects.filter(operation=models.OuterRef("pk"))))  # adding a film has none
-        .first()
-    )
-    if last is None:
-        raise KomaError("Nothing left to undo on this page." if place else "Nothing left to undo.")
-    try:
-        return undo(last, by=by)
-    except Conflict as error:
-        Operation.objects.filter(pk=last.pk).update(passed_at=timezone.now())
-        reason = f"“{last.summary}” can no longer be undone. {error.message}"
-        text = f"{reason} The next undo takes back your change before that."
-        raise Conflict(text) from error
+    rows = Operation.objects.filter(
+        _subject(place), collection=collection, by=by, undone_at=None, undoes=None, passed_at=None
+    ).filter(models.Exists(Revision.objects.filter(operation=models.OuterRef("pk"))))  # adding a film has none
+    with transaction.atomic():
+        hold(collection)  # of two undos at once the second takes the change before
+        last = rows.first()
+        if last is None:
+            raise KomaError("Nothing left to undo on this page." if place else "Nothing left to undo.")
+        try:
+            return undo(last, by=by)
+        except Conflict as error:
+            refusal = error
+            Operation.objects.filter(pk=last.pk).update(passed_at=timezone.now())
+    reason = f"“{last.summary}” can no longer be undone. {refusal.message}"
+    text = f"{reason} The next undo takes back your change before that."
+    raise Conflict(text) from refusal
 
 
 def _subject(place: str) -> models.Q:

@@ -196,6 +196,16 @@ def test_two_who_undo_the_same_operation_at_once_undo_it_once(race: World, alice
         assert not FrameTag.objects.filter(tag__name=f"hat_{n}").exists()
 
 
+def test_of_two_undos_of_one_person_at_once_the_second_takes_the_change_before(race: World, alice: User) -> None:
+    common: dict[str, Any] = {"collection": race.collection, "by": alice}
+    for n in range(ROUNDS):
+        for name in (f"first_{n}", f"second_{n}"):
+            tags.add(frames=race.frames, names=[name], **common)
+        results = together(lambda: history.undo_last(**common), lambda: history.undo_last(**common))
+        assert not [result for result in results if isinstance(result, KomaError)]
+        assert not FrameTag.objects.filter(tag__name__in=[f"first_{n}", f"second_{n}"]).exists()
+
+
 def test_a_run_that_works_while_a_person_decides_overwrites_nothing(race: World, alice: User, settings: Any) -> None:
     """A detector that finds none of the faces would take them all away; those that a person speaks of stay."""
     write_graph(settings.KOMA_MODELS_DIR)
