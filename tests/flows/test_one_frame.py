@@ -112,7 +112,8 @@ def test_a_drawn_box_is_undone_in_one_step(first: Visitor, show: Show) -> None:
     page.mouse.up()
     first.toast("Face drawn").wait_for()
     assert page.locator(".box").count() == 2
-    first.press("z")
+    page.locator("[data-face-row].current input[name=name]:focus").wait_for()  # where letters are its name
+    first.press("Control+z")
     first.toast("Undone: Face drawn").wait_for()
     assert Face.objects.filter(frame=show.frames[0]).count() == 1
 
