@@ -39,7 +39,8 @@ def pages(collection: Collection) -> list[Page]:
     """Name, addresses and headers of every list page; each request takes one of the addresses, so that what one has
     counted does not help the next."""
     from annotate.models import Character, Face, FaceCluster
-    from ingest.models import Operation
+    from export.algorithms.presets import PRESETS
+    from ingest.models import Frame, Operation
 
     here = f"/c/{collection.pk}"
     people = list(Character.objects.filter(collection=collection))
@@ -48,6 +49,8 @@ def pages(collection: Collection) -> list[Page]:
     groups = list(FaceCluster.objects.filter(collection=collection).order_by("-size")[500::100])
     faces = Face.objects.filter(collection=collection, state="face", character__parent=None)
     late = faces.filter(confidence__lt=0.3).order_by("pk")[:4000:100]
+    frames = Frame.objects.kept().filter(collection=collection, face_count__gt=1).order_by("pk")[:40_000:1000]
+    frame_urls = [f"{here}/frames/{frame.pk}/" for frame in frames]
     operations = Operation.objects.filter(collection=collection).count()
     character_urls = [f"{here}/characters/{person.pk}/" for person in people]
     found_pages: list[Page] = [
@@ -72,6 +75,16 @@ def pages(collection: Collection) -> list[Page]:
         ("work (polled)", [f"{here}/work/"], HTMX),
         ("exports", [f"{here}/exports/"], {}),
         ("export recipe", [f"{here}/export/"], {}),
+        ("export preset", [f"{here}/export/?preset={key}" for key in PRESETS], {}),
+        ("start a run", [f"{here}/runs/start/"], {}),
+        ("members", [f"{here}/members/"], {}),
+        ("models", [f"{here}/models/"], {}),
+        ("quality", [f"{here}/quality/"], {}),
+        ("compare", [f"{here}/compare/"], {}),
+        ("tags", [f"{here}/tags/?page={number}" for number in range(1, 41)], {}),
+        ("tags, found", [f"{here}/tags/?q=tag_{number}&order=removed" for number in range(10, 50)], {}),
+        ("one frame", frame_urls, {}),
+        ("caption of a frame", [f"{address}caption/" for address in frame_urls], HTMX),
     ]
     names = [f'character:"{person.name}"' for person in people]
     tags = [f"tag:{'abcdefghij'[n % 10]}tag_{n}" for n in range(40)]
@@ -102,6 +115,22 @@ def pages(collection: Collection) -> list[Page]:
         ("frames, scrolled deep", [f"{base}&{cursor}" for cursor in marks], HTMX),
         ("frames, opened deep", [f"{base}&{cursor}" for cursor in marks], {}),
         ("frames, a tag, scrolled deep", [f"{base}{tags[n % 40]}&{cursor}" for n, cursor in enumerate(marks)], HTMX),
+        (
+            "a frame in a list",
+            [f"{address}?q={quote(tag)}" for address, tag in zip(frame_urls, tags, strict=False)],
+            {},
+        ),
+        ("captions", [f"{here}/captions/?q="], {}),
+        ("captions, a tag", [f"{here}/captions/?q={quote(tag)}" for tag in tags], {}),
+        ("captions, deep", [f"{here}/captions/?q=&{cursor}" for cursor in marks], {}),
+        (
+            "menu of a caption's tag",
+            [
+                f"{address.replace('/frames/', '/export/frames/')}tag/?{tag.replace(':', '=')}"
+                for address, tag in zip(frame_urls, tags, strict=False)
+            ],
+            HTMX,
+        ),
     ]
     return found_pages
 
