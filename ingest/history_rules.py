@@ -28,6 +28,8 @@ class HistoryRules:
     words: by key, a participle for "3 faces are named Zed"; `noun`: what rows are called there; `author`: the key of
         who said so.
     json_keys: JSON lists of keys of rows of another model.
+    clashing: the fields that the model's `history_clash` asks about; a row keeps its own where an undo changes none of
+        them. None for all.
     """
 
     derived: frozenset[str] = NONE
@@ -41,6 +43,7 @@ class HistoryRules:
     noun: str = ""
     author: str = ""
     json_keys: Mapping[str, str] = field(default_factory=dict)
+    clashing: frozenset[str] | None = None
 
 
 _PLAIN = HistoryRules()

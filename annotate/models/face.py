@@ -133,6 +133,7 @@ class Face(models.Model):
         },
         author="named_user",
         json_keys={"not_characters": "annotate.Character"},
+        clashing=frozenset({"frame_id", "left", "top", "right", "bottom", "state"}),
     )
 
     class Meta:

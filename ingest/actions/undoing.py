@@ -139,7 +139,9 @@ class Restorer:
         if hasattr(row, "version"):
             before["version"] = row.version
             row.version += 1
-        if (reason := _clash(row)) or not _saved(row, before):
+        moved = {name for name in values if values[name] != current[name]}
+        reason = _clash(row) if rules.clashing is None or moved & rules.clashing else ""
+        if reason or not _saved(row, before):
             for name, value in before.items():
                 setattr(row, name, from_json(model, name, value))
             return reason or f"{_label(model, current)} is left as it is: another one has taken its place"
