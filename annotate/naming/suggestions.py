@@ -31,7 +31,7 @@ IntArray = npt.NDArray[np.int64]
 CLUSTERS_MAX = 60  # of one question
 FACES_MAX = 60  # in no group, of one question
 FACES_A_CLUSTER = 6  # the clearest
-# Examples: learning takes the square of their number. 20 characters with 24 faces each take 0.03 s.
+# Examples: 20 characters with 24 faces each take 0.02 s of processor time.
 EXAMPLES_MAX = 480
 EXAMPLES_A_CHARACTER = 24
 CHARACTERS_MAX = 160  # those with the most named faces
