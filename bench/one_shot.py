@@ -219,12 +219,13 @@ def main() -> None:
     for name, faces in sets.items():
         rows += rows_of(name, faces)
         print(table(HEADER, rows), flush=True)
+    largest = max((faces[0] for faces in sets.values()), key=lambda faces: faces.cast)
     text = (
         "The discriminants of the release before → now. Shares of the characters' faces that were not named: the best "
         "name is right, whatever its confidence; named right and named wrong above the threshold, the rest stays "
         f"unknown. Strangers are never named by hand. Mean of {DRAWS} draws. Of drawn casts, half are sisters or have "
         "another's hair colour, and of the strangers two thirds. Choices were made on other casts and other real "
-        f"characters.\n\n{table(HEADER, rows)}\n\n{costs(next(faces[0] for faces in sets.values() if len(faces) == 3))}"
+        f"characters.\n\n{table(HEADER, rows)}\n\n{costs(largest)}"
     )
     print(text)
     if options.write:
