@@ -56,6 +56,8 @@ def correct_a_frame(visitor: Visitor, name: str) -> None:
     page.mouse.up()
     visitor.toast("Face drawn")
     assert rows.count() == before + 1
+    page.locator("[data-face-row].current input[name=name]:focus").wait_for()
+    visitor.leave_field()
 
     visitor.press("t")
     page.get_by_label("Add a tag", exact=True).locator("visible=true").first.wait_for()
