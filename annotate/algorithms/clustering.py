@@ -11,7 +11,6 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import fcluster, linkage
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -151,6 +150,8 @@ def means(points: FloatArray, label: IntArray) -> FloatArray:
 
 
 def _join(centres: FloatArray, distance: float) -> IntArray:
+    from scipy.cluster.hierarchy import fcluster, linkage  # a quarter of a second, which no page waits for
+
     tree: npt.NDArray[Any] = linkage(centres.astype(np.float64), method="average")
     return np.asarray(fcluster(tree, t=distance, criterion="distance"), np.int64) - 1
 

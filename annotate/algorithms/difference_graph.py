@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from annotate.algorithms import near_groups
 from annotate.algorithms.difference_clustering import MERGE_SHARE, NOBODY, Clustering, clusters_of, numbered
 from annotate.algorithms.near_groups import LISTED, Among
 from annotate.algorithms.near_vectors import By, Vectors, nearest
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -150,6 +153,8 @@ def _mirrored(rows: IntArray, other: IntArray, differences: FloatArray, count: i
     """The symmetric matrix [count, count] of pairs; of several answers for a pair, asked either way, the first."""
     _, once = np.unique(np.minimum(rows, other) * count + np.maximum(rows, other), return_index=True)
     rows, other, differences = rows[once].astype(np.int32), other[once].astype(np.int32), differences[once]
+    from scipy.sparse import csr_array  # a quarter of a second, which no page waits for
+
     graph = csr_array(
         (np.tile(differences, 2), (np.concatenate([rows, other]), np.concatenate([other, rows]))), shape=(count, count)
     )

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh
 
 from annotate.algorithms import clustering
 
@@ -193,6 +192,8 @@ def _basis(points: DoubleArray, person: IntArray, sample: DoubleArray) -> tuple[
     freedom = len(points) - len(counts)
     prior = NOISE * size + NOISE_SHARE * total
     within = (NOISE_FACES * prior + offsets.T @ offsets) / (NOISE_FACES + freedom)
+    from scipy.linalg import eigh  # a quarter of a second, which no page waits for
+
     variances, basis = eigh(total, within)
     return np.asarray(basis), np.maximum(variances - 1.0, 1e-6)
 

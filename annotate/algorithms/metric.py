@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -58,6 +57,8 @@ def _largest(inside: FloatArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[n
     wide = inside.shape[1] > len(inside)
     gram = (inside @ inside.T if wide else inside.T @ inside).astype(np.float64)
     rank = min(DIRECTIONS, len(gram))
+    from scipy.linalg import eigh  # a quarter of a second, which no page waits for
+
     strength, vectors = eigh(gram, subset_by_index=(len(gram) - rank, len(gram) - 1))
     strength, vectors = np.maximum(strength[::-1], 1e-12), vectors[:, ::-1]
     directions = (inside.T @ vectors / np.sqrt(strength)).T if wide else vectors.T

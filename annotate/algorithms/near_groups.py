@@ -5,13 +5,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_SHARE, SHARE_ROUNDING, numbered
 from annotate.algorithms.near_vectors import By, Vectors, nearest
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]

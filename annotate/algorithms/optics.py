@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 IntArray = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]
@@ -35,7 +37,7 @@ def optics(
     A sparse matrix holds the pairs that were compared; it is sorted, and its diagonal is taken as 0. All others count
     as further apart than `eps`. A step takes N comparisons, so 100,000 points take seconds.
     """
-    neighbours_of, core = _sparse(differences, eps) if isinstance(differences, csr_array) else _dense(differences, eps)
+    neighbours_of, core = _dense(differences, eps) if isinstance(differences, np.ndarray) else _sparse(differences, eps)
     return ordered_groups(
         neighbours_of,
         np.array([core(point, min_samples) for point in range(differences.shape[0])]),
