@@ -86,6 +86,10 @@ def test_faces_that_lean_by_45_degrees_are_found(usual: BuiltinFaces) -> None:
     assert share_found(usual, 33, unit=45, tilt=45) >= 0.9
 
 
+def test_faces_that_lean_by_75_degrees_are_found(usual: BuiltinFaces) -> None:
+    assert share_found(usual, 35, unit=45, tilt=75) >= 0.95
+
+
 def test_grey_faces_are_found(usual: BuiltinFaces) -> None:
     assert share_found(usual, 34, grey=True, unit=45) >= 0.9
 
