@@ -68,7 +68,9 @@ def member_view(
             # Before what may be refused: the page that says so has the collection's menu.
             member_request.collection, member_request.role = collection, role
             if role < needed:
-                text = f"You need the role {needed.label} for this; you are {role.label} here. Ask a lead."
+                # A lead invites up to their own role; above it only an admin can.
+                whom = "an admin" if needed > Role.LEAD else "a lead"
+                text = f"You need the role {needed.label} for this; you are {role.label} here. Ask {whom}."
                 raise PermissionDenied(text)
             if collection.archived_at is not None and request.method not in ("GET", "HEAD") and not when_archived:
                 raise PermissionDenied("This collection is archived. An admin can restore it in its settings.")

@@ -276,3 +276,4 @@ def test_who_has_an_account_logs_in_from_an_invitation_and_joins(
     assert User.objects.get(username="dora").memberships.get().collection == collection
     page.goto(f"{live_server.url}/join/")  # it was kept for this one time
     page.wait_for_selector("text=This link is incomplete")
+    page.locator(".login").get_by_role("link").wait_for()  # the way on

@@ -69,6 +69,14 @@ def test_too_low_a_role_leads_to_those_who_can_allow_it(charlie: User, collectio
     assert f'class="btn" href="/c/{collection.pk}/members/"' in page
 
 
+def test_who_lacks_a_role_is_sent_to_somebody_who_can_give_it(as_bob: Client, collection: Collection) -> None:
+    for page, words in (
+        ("settings", "You need the role admin for this; you are reviewer here. Ask an admin."),
+        ("add", "You need the role lead for this; you are reviewer here. Ask a lead."),
+    ):
+        assert words in html_of(as_bob.get(f"/c/{collection.pk}/{page}/"))
+
+
 def test_a_mistake_of_ours_offers_to_try_again(
     as_alice: Client, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
