@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ingest.models import Collection
 
 IN_GROUP = 8
+IN_PICTURE = 4  # of the other faces
 SPREAD = 0.02
 
 
@@ -68,15 +69,17 @@ def fill(*, groups: int, characters: int, faces: int, rest: int) -> Collection:
                     cluster=cluster, embedding=vector(number % characters), embedding_version=version,
                 )
             )  # fmt: skip
-    picture = frame(999)
     alike = vector(0)
-    rows += [
-        Face(
-            collection=collection, frame=picture, left=0, top=n / rest, right=1, bottom=(n + 1) / rest, embedding=alike,
-            embedding_version=version,
-        )
-        for n in range(rest)
-    ]  # fmt: skip
+    first = 1000 + IN_GROUP * groups
+    for number in range(first, first + rest // IN_PICTURE + 1):
+        picture = frame(number)
+        rows += [
+            Face(
+                collection=collection, frame=picture, left=n / IN_PICTURE, top=0, right=(n + 1) / IN_PICTURE, bottom=1,
+                embedding=alike, embedding_version=version,
+            )
+            for n in range(IN_PICTURE)
+        ]  # fmt: skip
     Face.objects.bulk_create(rows, batch_size=500)
     return collection
 

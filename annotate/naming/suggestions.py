@@ -62,6 +62,7 @@ def suggest(collection: Collection, *, clusters: Sequence[int], faces: Sequence[
     everything while nobody has a name. Raises BadInput when the recognition model cannot be used.
     """
     nothing = Suggestions({}, {})
+    read_at = stamp(collection)  # before anything is read: somebody may name faces meanwhile
     counts = _named_counts(collection)
     comparison = comparison_of(collection) if counts else None
     if comparison is None:
@@ -73,21 +74,13 @@ def suggest(collection: Collection, *, clusters: Sequence[int], faces: Sequence[
         return nothing
     try:
         with threadpool_limits(1):  # a page has little to compute: synchronising threads would cost more
-            return _compared(collection, rows, comparison, version, counts)
+            model = _model(collection, comparison, version, counts, cache_key=f"{read_at}:{version}")
+            return _compared(rows, comparison, model) if model is not None else nothing
     except ValueError:  # vectors that an older Koma computed: the next run computes them anew
         return nothing
 
 
-def _compared(
-    collection: Collection,
-    rows: list[dict[str, Any]],
-    comparison: Comparison,
-    version: int,
-    counts: Mapping[int, int],
-) -> Suggestions:
-    model = _model(collection, comparison, version, counts)
-    if model is None:
-        return Suggestions({}, {})
+def _compared(rows: list[dict[str, Any]], comparison: Comparison, model: Model) -> Suggestions:
     column = {int(label): place for place, label in enumerate(model.labels)}
     known = np.array(
         [column.get(row["character_id"], identity.UNKNOWN) if row["named_by"] in KNOWN else identity.UNKNOWN
@@ -195,12 +188,14 @@ class _Learned:
     examples: dict[int, tuple[int, list[int]]]
 
 
-def _model(collection: Collection, comparison: Comparison, version: int, counts: Mapping[int, int]) -> Model | None:
-    """The model of the examples, learned anew after each change; None where they have no vectors.
+def _model(
+    collection: Collection, comparison: Comparison, version: int, counts: Mapping[int, int], *, cache_key: str
+) -> Model | None:
+    """The model of the examples, learned anew after each change (`cache_key`); None where they have no vectors.
 
     One entry of the cache per collection: a model has about a megabyte.
     """
-    key, cache_key = f"suggestions-{collection.pk}", f"{stamp(collection)}:{version}"
+    key = f"suggestions-{collection.pk}"
     last: _Learned | None = cache.get(key)
     if last is not None and last.cache_key == cache_key:
         return last.model

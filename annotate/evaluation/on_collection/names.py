@@ -15,7 +15,7 @@ from ingest import humane
 from ingest.errors import BadInput
 from ingest.models import Collection
 
-FACES_MAX = 20_000  # the surest: as many as one operation names, and one undo takes back, within seconds
+FACES_MAX = 10_000  # the surest: as many as one operation names, and one undo takes back, within seconds
 NOTHING = "Name some faces first: others are compared with them."
 
 

@@ -125,6 +125,19 @@ def test_the_examples_follow_every_later_name(cast: Cast, alice: User, collectio
     assert cast.suggested()["groups"][1] != "Beth"
 
 
+def test_a_name_that_comes_while_one_question_is_answered_counts_for_the_next(
+    cast: Cast, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.name(ANNA, "Anna", alice)
+    read = suggestions._named_counts
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            suggestions, "_named_counts", lambda of: (read(of), cast.name(BETH, "Beth", alice))[0]
+        )  # by somebody else, after the names were read
+        assert suggest(cast.collection, clusters=[cast.groups[ANNA][1].pk], faces=[]).clusters
+    assert cast.suggested()["groups"] == ["Anna", "Beth", None]
+
+
 def test_groups_and_faces_of_others_are_not_compared_nor_more_than_a_page_has(
     cast: Cast, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
