@@ -22,7 +22,7 @@ from ingest.errors import KomaError
 from ingest.models import Collection, Membership, Role
 from ingest.params import as_int
 from ingest.stamp import cached, stamp
-from ingest.views.responses import errors_in_words, seen, success
+from ingest.views.responses import errors_in_words, seen, success, worded
 
 
 @member_view()
@@ -48,7 +48,8 @@ def invite(request: MemberRequest, collection: Collection) -> HttpResponse:
     # The secret stands behind the #, which browsers send to nobody: no log and no referrer ever holds it.
     context["link"] = request.build_absolute_uri(reverse("join")) + "#" + token
     context["link_role"] = Role(invitation.role).label
-    return render(request, "ingest/members.html", context)
+    response = render(request, "ingest/members.html", context)
+    return worded(response, "the link was shown once. If you missed it, revoke it and create another.")
 
 
 @member_view(at_least=Role.LEAD)

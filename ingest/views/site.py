@@ -20,7 +20,7 @@ from ingest.actions import people as people_actions
 from ingest.errors import BadInput, KomaError
 from ingest.models import RESERVED_FOR, Collection, CollectionLimits, Membership, PersonLimits, Role, Upload
 from ingest.storage import quota
-from ingest.views.responses import errors_in_words, seen, success
+from ingest.views.responses import errors_in_words, seen, success, worded
 
 ROWS = 50  # of a page: usage is summed for each
 
@@ -69,7 +69,8 @@ def _with_password(request: HttpRequest, person: Any, password: str) -> HttpResp
     context = _people_context(request) | {"password": password, "password_of": person.get_username()}
     response = render(request, "ingest/site_people.html", context)
     response.headers["Cache-Control"] = "no-store"
-    return response
+    # For whoever sends the form twice and sees the second answer, which cannot hold it.
+    return worded(response, f"the password of {person.get_username()} was shown once. Set a new one if you missed it.")
 
 
 def _people_context(request: HttpRequest) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from ingest.actions import people
 from ingest.errors import BadInput, Conflict
+from ingest.models import Collection
 from tests.conftest import PASSWORD, client_of
 from tests.pages import html_of
 from tests.safety.test_two_people import together
@@ -123,3 +124,13 @@ def test_of_two_site_admins_who_disable_each_other_at_once_one_stays(alice: User
         lambda: people.set_enabled(person=alice, enabled=False, by=bob),
     )
     assert User.objects.filter(is_active=True, is_superuser=True).count() == 1
+
+
+def test_a_form_sent_twice_says_that_its_secret_was_shown_once(as_alice: Client, collection: Collection) -> None:
+    for address, form, words in (
+        (reverse("site_person_add"), {"name": "zed"}, "the password of zed was shown once"),
+        (reverse("invite", args=[collection.pk]), {"role": "20"}, "the link was shown once"),
+    ):
+        assert as_alice.post(address, form | {"key": "same"}).status_code == 200
+        assert words in html_of(as_alice.post(address, form | {"key": "same"}, follow=True))
+    assert collection.invitations.count() == 1
