@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from annotate.algorithms import identity, matching
 from annotate.backends.embedders.known_embedders import Comparison
 from annotate.chosen_models.embedder import comparison_of
-from annotate.models import Character, Face, FaceCount, FaceState, ModelVersion, ReferencePicture
+from annotate.models import Character, Face, FaceCluster, FaceCount, FaceState, ModelVersion, ReferencePicture
 from annotate.naming.identification import DIGITS, KNOWN, Model, likeness_of
 from annotate.naming.known_faces import KnownFaces
 from ingest.models import Collection, FrameState
@@ -122,25 +122,28 @@ def _rows(collection: Collection, clusters: Sequence[int], faces: Sequence[int])
 
     `group` is the group that is asked for; 0 for a single face.
     """
-    real = Face.objects.filter(collection=collection, state=FaceState.FACE).order_by()
+    # By the groups of the collection, not by the collection: SQLite would go through all of its faces.
+    own = list(FaceCluster.objects.filter(collection=collection, pk__in=clusters).values_list("pk", flat=True))
+    real = Face.objects.filter(state=FaceState.FACE).order_by()
     waiting = Q(character__isnull=True)
-    ranked = real.filter(waiting | Q(named_by__in=KNOWN), cluster__in=clusters).annotate(
+    ranked = real.filter(waiting | Q(named_by__in=KNOWN), cluster__in=own).annotate(
         rank=Window(
             RowNumber(), partition_by=[F("cluster_id"), F("named_by")], order_by=[F("score").desc(), F("pk").asc()]
         )
     )
     # Keys alone come out of the index; whole rows are read for what is compared.
     chosen = ranked.filter(rank__lte=FACES_A_CLUSTER).values("pk")
-    alone = real.filter(waiting, pk__in=faces).values("pk")
     fields = (
         "pk", "frame_id", "cluster_id", "named_by", "character_id", "not_characters", "embedding",
         "embedding_version_id",
     )  # fmt: skip
     described = Face.objects.filter(embedding__isnull=False, frame__state=FrameState.KEPT).order_by("pk")
-    requested = set(clusters)
+    requested = set(own)
     rows: dict[int, dict[str, Any]] = {}
-    for part in (chosen, alone):
-        for row in described.filter(pk__in=part).values(*fields):
+    for part in (described.filter(pk__in=chosen), described.filter(waiting, pk__in=list(faces), state=FaceState.FACE)):
+        for row in part.values(*fields, "collection_id"):
+            if row["collection_id"] != collection.pk:
+                continue
             rows[row["pk"]] = row | {"group": row["cluster_id"] if row["cluster_id"] in requested else 0}
     return list(rows.values())
 
