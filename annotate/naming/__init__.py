@@ -1,1 +1,1 @@
-"""Names of characters that came with pictures, and the characters of frames."""
+"""Who is on a picture: by names that came with it, and by comparing its faces with named ones."""
