@@ -1,7 +1,8 @@
 // One listener for all keys. A control with data-key="n" is clicked (or focused:
 // data-key-do="focus") when n is pressed. Letter keys rest while a text field has the focus, while
 // an input method composes, and with Ctrl, Meta or Alt. A hidden element with data-key and data-help
-// is no control: it tells the list of shortcuts of a key that another script listens to.
+// is no control: it tells the list of shortcuts of a key that another script listens to; with
+// data-key-label instead of several keys.
 import { keyLabel, pageAction } from "./lib/keyboard.js";
 
 const isShown = (node) =>
@@ -51,13 +52,14 @@ document.addEventListener("click", (event) => {
 function listKeys(list) {
   const listed = new Set();
   list.replaceChildren();
-  for (const node of document.querySelectorAll("[data-key][data-help]")) {
-    if (listed.has(node.dataset.key)) continue;
-    listed.add(node.dataset.key);
+  for (const node of document.querySelectorAll(":is([data-key], [data-key-label])[data-help]")) {
+    const { key: own, keyLabel: several } = node.dataset;
+    if (listed.has(own || several)) continue;
+    listed.add(own || several);
     const keys = document.createElement("span");
-    for (const key of node.dataset.key.split(",")) {
+    for (const label of several ? [several] : own.split(",").map(keyLabel)) {
       const cap = document.createElement("kbd");
-      cap.textContent = keyLabel(key);
+      cap.textContent = label;
       keys.append(cap, " ");
     }
     const help = document.createElement("span");

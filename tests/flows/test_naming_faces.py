@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 
+from annotate.actions import clusters
 from annotate.models import Face
 from tests.annotate.views.conftest import Show
 from tests.flows.visitor import Visitor
@@ -36,6 +38,20 @@ def test_the_keys_between_groups_work_outside_of_fields_and_all_keys_are_listed(
     keys = page.locator("#help [data-keys]").inner_text()
     for help_text in ("next group", "previous group", "skip to the next group", "not faces", "name the group"):
         assert help_text in keys
+
+
+def test_the_key_list_names_the_character_with_key_1_and_the_keys_of_the_rest(
+    show: Show, alice: User, first: Visitor
+) -> None:
+    clusters.name(collection=show.collection, cluster=show.clusters[0], character="Aoi", by=alice)
+    page = opened(first, show)
+    first.press("Escape")
+    first.press("?")
+    lines = page.locator("#help [data-keys] > span").all_inner_texts()
+    listed = list(zip(map(str.strip, lines[::2]), map(str.strip, lines[1::2]), strict=True))
+    assert ("1", "Aoi") in listed
+    of_the_rest = [keys for keys, text in listed if text.startswith("on a face of “Name the rest”")]
+    assert of_the_rest == ["1 to 9", "Backspace"]
 
 
 def names_with_keys(page: Any) -> list[str]:

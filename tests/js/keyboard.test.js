@@ -100,6 +100,7 @@ test("labels of keys", () => {
   assert.equal(keyLabel("ArrowLeft"), "←");
   assert.equal(keyLabel(" "), "Space");
   assert.equal(keyLabel("n"), "N");
+  assert.equal(keyLabel("Backspace"), "Backspace");
 });
 
 test("keys lead through a grid and stay in it", () => {

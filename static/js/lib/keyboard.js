@@ -11,6 +11,7 @@ const LABELS = {
   Arrows: "← ↑ ↓ →",
   Escape: "Esc",
   Delete: "Del",
+  Backspace: "Backspace",
   "Ctrl+z": "Ctrl+Z",
 };
 // Steps through a grid: by arrows, or as in vi.
