@@ -241,9 +241,14 @@ def outlook(run_lanes: Sequence[Lane | Summary], expected: Mapping[str, float]) 
 
 
 def _pace(run_lanes: Sequence[Lane], weights: Mapping[str, float], total: float) -> float:
-    """Seconds per expected second of the stages that are done; 1 until a tenth of the run is done."""
-    done = [lane for lane in run_lanes if lane.state == RunState.DONE and lane.seconds]
+    """Seconds per expected second of the stages that are done; 1 until a tenth of the run is done.
+
+    A stage that Koma alone starts (drawing the demo's film) says nothing of the others.
+    """
+    unlike = [stage.name for stage in stages().values() if not stage.is_offered]
+    done = [lane for lane in run_lanes if lane.state == RunState.DONE and lane.seconds and lane.name not in unlike]
     weight = sum(weights[lane.name] for lane in done)
+    total -= sum(weights.get(name, 0.0) for name in unlike)
     if weight < 0.1 * total:
         return 1.0
     return min(PACE_MAX, max(1 / PACE_MAX, sum(lane.seconds for lane in done) / weight))

@@ -70,6 +70,20 @@ def test_the_time_left_follows_the_pace_of_what_is_done() -> None:
     assert stuck.seconds_left == pytest.approx(20 * progress.PACE_MAX)
 
 
+def test_how_long_drawing_the_demo_took_says_nothing_of_the_time_left() -> None:
+    expected = EXPECTED | {"draw_demo": 50.0}
+    drawn = lane("draw_demo", "done", 100, took_s=500)
+    waiting = [lane("detect", "waiting", 0), lane("tag", "waiting", 0)]
+    seconds = [
+        progress.outlook([drawn, lane("extract", "done", 100, took_s=took_s), *waiting], expected).seconds_left
+        for took_s in (80, 160)
+    ]
+    assert seconds == pytest.approx([20, 40])
+    assert progress.outlook([drawn, lane("extract", "waiting", 0), *waiting], expected).seconds_left == (
+        pytest.approx(100)
+    )
+
+
 def test_a_stage_that_runs_counts_by_its_own_rate_the_more_the_further_it_is() -> None:
     def left(percent: int) -> float:
         detect = lane("detect", "running", percent)
