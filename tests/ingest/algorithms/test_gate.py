@@ -124,8 +124,9 @@ def test_a_dissolve_is_dropped_and_a_shot_begins() -> None:
     assert gate.shot_starts[1] == pytest.approx(10 / 24, abs=0.09)
 
 
-def test_black_and_white_frames_are_dropped_for_their_reason() -> None:
-    black, white = np.zeros((180, 320, 3), np.uint8), np.full((180, 320, 3), 255, np.uint8)
+@pytest.mark.parametrize(("darkest", "brightest"), [(0, 255), (16, 235)], ids=["full range", "limited range"])
+def test_black_and_white_frames_are_dropped_for_their_reason(darkest: int, brightest: int) -> None:
+    black, white = (np.full((180, 320, 3), level, np.uint8) for level in (darkest, brightest))
     result = drawings([scene(1)] * 5 + [black] * 4 + [scene(2)] * 5 + [white] * 3)
     assert [(d.reason, d.count) for d in result] == [("", 5), ("black", 4), ("", 5), ("white", 3)]
 
