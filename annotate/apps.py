@@ -14,10 +14,11 @@ class AnnotateConfig(AppConfig):
         """Register what is counted of faces and tags, and what undo takes back on the pages of faces and characters."""
         from annotate.actions import undo_places
         from annotate.counters import face_columns, face_counts, tag_counts
+        from annotate.models import Character
         from ingest import counting
         from ingest.actions import history
 
         counting.register(face_counts.FACES, face_counts.NAMED_FRAMES, tag_counts.TAGS)
         history.settled_by("annotate.Face", face_columns.settle)
         history.undone_on("faces", undo_places.faces)
-        history.undone_on("character", undo_places.character)
+        history.undone_on("character", undo_places.character, home=(Character, "characters"))

@@ -20,7 +20,17 @@ from ingest.history_rules import rules_of
 from ingest.locking import hold
 from ingest.models import Collection, Frame, Operation, Revision
 
-__all__ = ["Recorder", "Undone", "operation", "settled_by", "snapshot", "undo", "undo_last", "undone_on"]
+__all__ = [
+    "Recorder",
+    "Undone",
+    "home_of_removed",
+    "operation",
+    "settled_by",
+    "snapshot",
+    "undo",
+    "undo_last",
+    "undone_on",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +42,7 @@ Settle = Callable[[Operation, Sequence[Revision]], None]
 _settlers: dict[str, Settle] = {}
 Subject = Callable[[int], models.Q]  # of a row's key (0 where the page is of no row) -> operations
 _subjects: dict[str, Subject] = {}
+_homes: dict[str, tuple[type[models.Model], str]] = {}
 PLACE = re.compile(r"([a-z]+)(?::([0-9]{1,18}))?")
 
 
@@ -43,9 +54,24 @@ def settled_by(label: str, settle: Settle) -> None:
     _settlers[label] = settle
 
 
-def undone_on(page: str, subject: Subject) -> None:
-    """Register which operations a page is about: there `undo_last` takes back no others."""
+def undone_on(page: str, subject: Subject, *, home: tuple[type[models.Model], str] | None = None) -> None:
+    """Register which operations a page is about: there `undo_last` takes back no others.
+
+    `home`, for a page about a row that an undo may remove: the row's model, and the name of the page where one is then.
+    """
     _subjects[page] = subject
+    if home:
+        _homes[page] = home
+
+
+def home_of_removed(collection: Collection, place: str) -> str:
+    """Return the name of the page to show where an undo removed the row that `place` is about; else ""."""
+    match = PLACE.fullmatch(place)
+    if match is None or match[1] not in _homes:
+        return ""
+    model, home = _homes[match[1]]
+    here = model._default_manager.filter(collection=collection, pk=int(match[2] or 0))
+    return "" if here.exists() else home
 
 
 def changes_of(*, frame_id: int) -> models.Q:

@@ -29,10 +29,11 @@ def undo(request: MemberRequest, collection: Collection, operation_id: int | Non
     """Undo the user's last operation, or the given one (their own; leads may undo anybody's).
 
     With `place`, the last one that this page is about. A page that sends `stays` gets the event `undone` with the key
-    of the undo and updates itself; any other is reloaded.
+    of the undo and updates itself; any other is reloaded, or left where the undo removed what it is about.
     """
+    place = request.POST.get("place", "")
     if operation_id is None:
-        done = history.undo_last(collection=collection, by=request.user, place=request.POST.get("place", ""))
+        done = history.undo_last(collection=collection, by=request.user, place=place)
     else:
         rows = Operation.objects.filter(collection=collection)
         if not request.can_lead:
@@ -43,11 +44,16 @@ def undo(request: MemberRequest, collection: Collection, operation_id: int | Non
         response.headers["HX-Trigger"] = json.dumps({"undone": {"operation": done.operation.pk}})
         return toast(response, done.words)
     messages.success(request, done.words)
+    home = history.home_of_removed(collection, place)
+    to = reverse(home, args=[collection.pk]) if home else ""
     if is_partial(request):
         response = HttpResponse(status=204)
-        response.headers["HX-Refresh"] = "true"  # what was undone may be anywhere on the page
+        if to:
+            response.headers["HX-Redirect"] = to
+        else:
+            response.headers["HX-Refresh"] = "true"  # what was undone may be anywhere on the page
         return response
-    return HttpResponseRedirect(came_from(request))
+    return HttpResponseRedirect(to or came_from(request))
 
 
 @member_view()

@@ -80,6 +80,23 @@ def test_an_undo_of_a_page_that_stays_tells_it_which_one_it_was(show: Show, as_b
     assert as_bob.post(url("undo", show), {"place": "nowhere"}, headers=HTMX).status_code == 422
 
 
+def test_an_undo_on_a_characters_page_that_removes_the_character_leads_to_the_cast(show: Show, as_bob: Client) -> None:
+    for headers, header in ((HTMX, "HX-Redirect"), ({}, "Location")):
+        name_group(as_bob, show, 0, "Aoi")
+        aoi = Character.objects.get(name="Aoi")
+        place = {"place": f"character:{aoi.pk}"}
+        as_bob.post(url("character_change", show, aoi.pk), {"act": "alias", "name": "A"}, headers=HTMX)
+
+        answer = as_bob.post(url("undo", show), place, headers=HTMX)
+        assert answer.headers["HX-Refresh"] == "true"  # she is still there
+        answer = as_bob.post(url("undo", show), place, headers=headers)
+
+        assert answer.headers[header] == url("characters", show)
+        assert "HX-Refresh" not in answer.headers
+        assert not Character.objects.filter(name="Aoi").exists()
+        assert "Undone: 3 faces named Aoi" in html_of(as_bob.get(url("characters", show)))
+
+
 def test_of_a_crop_only_what_lies_in_the_picture_is_shown(show: Show, as_bob: Client) -> None:
     Face.objects.filter(pk=show.faces[0].pk).update(left=0.8, top=0.3, right=1.0, bottom=0.6)
     Face.objects.filter(pk=show.faces[1].pk).update(left=0.45, top=0.5, right=0.55, bottom=0.6)
