@@ -10,14 +10,14 @@ from django.db.models import Q
 from annotate.algorithms.completion import INSIDE_MIN
 from annotate.algorithms.query import KEYS
 from annotate.models import Character, Tag, TagCount, TagState
-from annotate.queries.search import IS_VALUES
+from annotate.queries.search import IS_VALUES, reasons_meant
 from ingest.algorithms.tag_words import spaced
 from ingest.humane import count
-from ingest.models import Collection, FrameState
+from ingest.models import Collection, DropReason, FrameState
 
 WORDS_MAX = 3  # of a name that is written with spaces
 MATCHES_MAX = 500  # tags whose frames are compared; with more, one letter more tells them apart
-VALUES = {"is": IS_VALUES, "state": (*FrameState.values, "all")}
+VALUES = {"is": IS_VALUES, "state": (*FrameState.values, "all"), "reason": DropReason.values}
 _VALUE = re.compile(r"(?:^|.*[\s,])-?(\w+):(\w*)")
 
 
@@ -27,6 +27,8 @@ def complete_query(collection: Collection, text: str, *, limit: int) -> list[tup
     value = _VALUE.fullmatch(text)
     if value is not None and value[1] in VALUES:
         head = text[: value.start(2)]
+        if value[1] == "reason":
+            return [(head + word, str(DropReason(word).label)) for word in reasons_meant(value[2], begun=True)][:limit]
         return [(head + word, "") for word in VALUES[value[1]] if word.startswith(value[2])][:limit]
     rows: list[tuple[str, str]] = []
     for head, key, words in _ends(text):

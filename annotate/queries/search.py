@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from itertools import zip_longest
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -10,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from annotate.algorithms.completion import INSIDE_MIN
 from annotate.algorithms.query import (
     KEYS,
+    WORDS_MAX,
     QueryError,
     Term,
     bare_words,
@@ -43,6 +45,7 @@ HITS_MAX = 5_000  # keys that are passed on; with more matches, the walk in page
 RARE_TAG_FRAMES = 150_000  # index entries: read within some tens of milliseconds
 SIMILAR_MAX = 6  # tags that a message proposes
 COMPARED_MAX = 2_000  # tags whose spelling is compared with a word that is none: 20 ms
+WORD_LIKENESS = 0.7  # of two words, of difflib's 1: one letter of four differs, or two are swapped
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "filecaptioned", "unread", "untagged")
 
@@ -167,11 +170,26 @@ def _tag_key(collection: Collection, value: str) -> int:
 
 
 def _similar_tags(collection: Collection, name: str) -> list[str]:
-    """Return up to SIMILAR_MAX tags on frames of the collection that hold the name or are spelled almost like it."""
+    """Return up to SIMILAR_MAX tags on frames of the collection that hold the name, are spelled almost like it, or have
+    words that are spelled almost like its words.
+    """
     names = [here for _, here in _tags_here(collection)]
     holding = [here for here in names if len(name) >= INSIDE_MIN and name in here]
-    misspelled = get_close_matches(name, names[:COMPARED_MAX], n=SIMILAR_MAX)
-    return list(dict.fromkeys(holding + misspelled))[:SIMILAR_MAX]
+    compared = names[:COMPARED_MAX]
+    misspelled = get_close_matches(name, compared, n=SIMILAR_MAX)
+    pairs = zip_longest(misspelled, _with_similar_words(compared, name))
+    similar = [here for pair in pairs for here in pair if here is not None]
+    return list(dict.fromkeys(holding + similar))[:SIMILAR_MAX]
+
+
+def _with_similar_words(names: list[str], name: str) -> list[str]:
+    """Return those of the names that have a word like each word of `name`: grey_hair for gray, and for gray_hiar."""
+    words_by_name = {here: set(here.split("_")) for here in names}
+    vocabulary = sorted(set().union(*words_by_name.values()))
+    similar = [
+        set(get_close_matches(word, vocabulary, cutoff=WORD_LIKENESS)) for word in name.split("_")[:WORDS_MAX] if word
+    ]
+    return [here for here, words in words_by_name.items() if similar and all(words & some for some in similar)]
 
 
 def _all_tags(collection: Collection, terms: list[Term]) -> Q | None:
@@ -203,11 +221,27 @@ def _state(collection: Collection, value: str) -> Q:
 
 
 def _reason(collection: Collection, value: str) -> Q:
-    labels = {str(label).casefold(): reason for reason, label in DropReason.choices}
-    reason = labels.get(value.casefold().replace("_", " "), value)  # as the menu writes it
-    if reason not in DropReason.values:
+    meant = reasons_meant(value)
+    if len(meant) != 1:
         raise QueryError(f"reason: is one of {', '.join(DropReason.values)}, not {value!r}.")
-    return Q(state=FrameState.DROPPED, reason=reason)
+    return Q(state=FrameState.DROPPED, reason=meant[0])
+
+
+def reasons_meant(text: str, *, begun: bool = False) -> list[str]:
+    """Return the reason of this name, else those in whose words (as pages write them) it stands; with `begun`, also as
+    the beginning of a name or of a word.
+    """
+    said = text.casefold().replace("_", " ").strip()
+    if not begun and (said in DropReason.values or not said):
+        return [said] if said else []
+    if said in FrameState.values:  # "kept" is a word of one, but means something else
+        return []
+    end = "" if begun else " "
+    return [
+        reason
+        for reason, label in DropReason.choices
+        if f" {said}{end}" in f" {str(label).casefold()} " or (begun and reason.startswith(said))
+    ]
 
 
 def _faces(collection: Collection, value: str) -> Q:

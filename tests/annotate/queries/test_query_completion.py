@@ -47,6 +47,9 @@ def named(collection: Collection) -> Collection:
         ("character:mi", ["character:Mio", 'character:"Mio Pool"']),
         ("faces:2 fa", ["faces:2 faces:"]),
         ("is:un", ["is:unnamed", "is:unread", "is:untagged"]),
+        ("reason:sim", ["reason:duplicate"]),
+        ("-reason:nea", ["-reason:black", "-reason:white"]),
+        ("reason:dup", ["reason:duplicate"]),
         ("hair -state:dr", ["hair -state:dropped"]),
         ("hat", []),  # removed everywhere
         ("", []),
@@ -60,7 +63,19 @@ def test_a_query_is_completed_by_what_its_last_words_begin(named: Collection, ty
 
 
 def test_what_completes_a_query_is_understood_by_the_search(named: Collection) -> None:
-    for typed in ("mi", "aki", "hai", "blu", "faces:0 -hai", "character:mi", "tag:ha", "is:", "state:", "mio po"):
+    for typed in (
+        "mi",
+        "aki",
+        "hai",
+        "blu",
+        "faces:0 -hai",
+        "character:mi",
+        "tag:ha",
+        "is:",
+        "state:",
+        "reason:",
+        "mio po",
+    ):
         completed = complete_query(named, typed, limit=12)
         assert completed
         for query, _ in completed:
@@ -70,6 +85,7 @@ def test_what_completes_a_query_is_understood_by_the_search(named: Collection) -
 def test_names_come_with_what_they_are_and_no_more_than_wanted(named: Collection) -> None:
     assert complete_query(named, "hai", limit=1) == [("hair", "3 frames")]
     assert complete_query(named, "mi", limit=1) == [("Mio", "character")]
+    assert complete_query(named, "reason:fa", limit=1) == [("reason:fade", "inside a fade")]
 
 
 def test_names_of_another_collection_complete_nothing(named: Collection, as_alice: Client) -> None:

@@ -157,6 +157,21 @@ def test_a_word_that_is_no_tag_brings_the_tags_that_are_like_it(hair: None, coll
         found(Collection.objects.create(name="Other"), "blu_hair")
 
 
+def test_a_word_that_is_spelled_wrong_brings_the_tags_with_words_like_it(make_frames, collection: Collection) -> None:
+    [frame] = make_frames(1)
+    for name in ("grey_hair", "grass", "tray", "green_hair", "hair_bow", "smile"):
+        FrameTag.objects.create(frame=frame, tag=Tag.objects.create(name=name))
+    for text, similar in (
+        ("gray hair", "grey hair"),
+        ("tag:gray_hair", "grey hair"),
+        ("hiar", "grey hair"),
+        ("hiar", "hair bow"),
+        ("gray_hiar", "grey hair"),
+    ):
+        with pytest.raises(QueryError, match=f"There is no tag .* Similar tags: .*{similar}"):
+            found(collection, text)
+
+
 def test_words_that_are_no_tag_together_are_tags_of_their_own(hair: None, collection: Collection) -> None:
     with pytest.raises(QueryError, match="no tag 'wings'"):
         found(collection, "blue wings")
@@ -173,6 +188,25 @@ def test_a_reason_is_found_as_the_menu_writes_it(make_frames, collection: Collec
     Frame.objects.filter(pk=frame.pk).update(state=FrameState.DROPPED, reason="blend")
     for text in ("reason:blend", 'reason:"blend of two shots"', "reason:blend_of_two_shots"):
         assert found(collection, text) == [0], text
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("similar", "duplicate"), ("similar_to", "duplicate"), ("Fade", "fade"), ("pan", "motion"), ("zoom", "motion"),
+        ('"nearly black"', "black"), ("white", "white"), ("nearly", ""), ("inside", ""), ("sim", ""), ("kept", ""),
+    ],
+)  # fmt: skip
+def test_a_reason_is_found_by_the_words_that_pages_write_if_they_are_of_no_other(
+    make_frames, collection: Collection, words: str, reason: str
+) -> None:
+    frame, _ = make_frames(2)
+    Frame.objects.filter(pk=frame.pk).update(state=FrameState.DROPPED, reason=reason)
+    if reason:
+        assert found(collection, f"reason:{words}") == [0]
+    else:
+        with pytest.raises(QueryError, match="reason: is one of"):
+            found(collection, f"reason:{words}")
 
 
 @pytest.mark.parametrize(
