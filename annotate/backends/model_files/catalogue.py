@@ -1,6 +1,6 @@
 """The catalogue of supported public models: repository, files, size and licence of each.
 
-Nothing is downloaded unless requested. Unknown values are empty; the pages show "unknown".
+Nothing is downloaded unless requested. Unknown values are empty; pages and commands say so.
 """
 
 from __future__ import annotations
@@ -10,13 +10,79 @@ from typing import Any
 
 from ingest.errors import BadInput
 
-APACHE = "Apache-2.0"
+APACHE, MIT = "Apache-2.0", "MIT"  # SPDX identifiers
+OPENRAIL = "OpenRAIL"  # the cards say `openrail`, without a version; SPDX knows only versions
 LISTS = "lists"  # family of tag lists, which are not models but are installed like them
 RECOMMENDED = frozenset({
     "wd-swinv2-tagger-v3", "face_detect_v1.4_s", "head_detect_v2.0_s", "person_detect_v1.1_m", "halfbody_detect_v1.0_s",
     "hand_detect_v1.0_s", "eye_detect_v1.0_s", "ccip-caformer-24-randaug-pruned", "anime_classification", "isnetis",
     "ch_PP-OCRv4_det", "RealESRGAN_x4plus_anime_6B",
 })  # fmt: skip
+# What the repositories' own pages state, taken in December 2026 from archived copies of 2024 to 2026; where they
+# differ, from the newest. It is the word of whoever uploaded the files. Not listed: no statement was found.
+LICENCES = {
+    **{
+        f"SmilingWolf/wd-{kind}": APACHE
+        for kind in (
+            "v1-4-swinv2-tagger-v2", "v1-4-convnext-tagger-v2", "v1-4-convnextv2-tagger-v2", "v1-4-vit-tagger-v2",
+            "v1-4-moat-tagger-v2", "swinv2-tagger-v3", "convnext-tagger-v3", "vit-tagger-v3", "vit-large-tagger-v3",
+            "eva02-large-tagger-v3",
+        )
+    },
+    "Salesforce/blip2-opt-2.7b": MIT,
+    "cella110n/cl_tagger_v2": "CL Tagger v2 Model License v1.0",
+    "deepghs/anime_aesthetic": OPENRAIL,
+    "deepghs/anime_censor_detection": MIT,
+    "deepghs/anime_classification": MIT,
+    "deepghs/anime_eye_detection": OPENRAIL,
+    "deepghs/anime_face_detection": MIT,
+    "deepghs/anime_halfbody_detection": OPENRAIL,
+    "deepghs/anime_hand_detection": OPENRAIL,
+    "deepghs/anime_head_detection": MIT,
+    "deepghs/anime_person_detection": MIT,
+    "deepghs/anime_rating": MIT,
+    "deepghs/bangumi_char_type": OPENRAIL,
+    "deepghs/ccip_onnx": OPENRAIL,
+    "deepghs/cdc_anime_onnx": MIT,
+    "deepghs/imgutils-models": MIT,
+    "deepghs/ml-danbooru-onnx": MIT,
+    "deepghs/monochrome_detect": MIT,
+    "deepghs/paddleocr": "model-distribution-disclaimer-license",
+    "deepghs/pixai-tagger-v0.9-onnx": APACHE,
+    "skytnt/anime-seg": APACHE,
+}  # fmt: skip
+MOBILENET_BYTES = 16_800_000  # every classifier on mobilenetv3_large_100
+YOLO_BYTES = {"n": 12_100_000, "s": 44_600_000, "m": 103_000_000, "x": 273_000_000}  # one network per size
+SIZES = {  # bytes of all files, as the same pages list them; not listed: no statement was found
+    "wd-swinv2-tagger-v3": 467_000_000,
+    "wd-eva02-large-tagger-v3": 1_260_000_000,
+    "wd-vit-tagger-v3": 379_000_000,
+    "wd-vit-large-tagger-v3": 1_260_000_000,
+    "wd-convnext-tagger-v3": 395_000_000,
+    "wd-v1-4-swinv2-tagger-v2": 455_000_000,
+    "wd-v1-4-convnext-tagger-v2": 388_000_000,
+    "wd-v1-4-convnextv2-tagger-v2": 388_000_000,
+    "wd-v1-4-vit-tagger-v2": 373_000_000,
+    "wd-v1-4-moat-tagger-v2": 326_000_000,
+    "deepdanbooru": 644_000_000,
+    "ml-danbooru": 287_000_000,
+    "tag_filtering": 136_000,
+    "cl_tagger_v2_01a": 2_230_000_000,
+    "cl_tagger_1_02": 1_430_000_000,
+    "cl_tagger_1_01": 1_430_000_000,
+    "anime_classification": MOBILENET_BYTES,
+    "anime_rating": MOBILENET_BYTES,
+    "monochrome_detect": MOBILENET_BYTES,
+    "bangumi_char_type": MOBILENET_BYTES,
+    "ccip-caformer-24-randaug-pruned": 150_000_000,
+    "ccip-caformer-6-randaug-pruned_fp32": 150_000_000,
+    "ccip-caformer-5_fp32": 150_000_000,
+    "isnetis": 176_000_000,
+    "ch_PP-OCRv4_det": 4_745_517,
+    "HGSR-MHR-anime-aug_X4_320": 160_000_000,
+    "RealESRGAN_x4plus_anime_6B": 17_900_000,
+    "blip2-opt-2.7b": 15_000_000_000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +114,6 @@ class Model:
     files: tuple[File, ...]
     title: str = ""
     revision: str = "main"
-    size_bytes: int = 0  # approximate; 0: unknown until the hub states it
-    licence: str = ""  # empty: unknown
     notes: str = ""
     options: dict[str, Any] = field(default_factory=dict)  # goes into koma.json for the adapter
 
@@ -57,6 +121,18 @@ class Model:
     def source(self) -> str:
         """The URL of the model's page."""
         return f"https://huggingface.co/{self.repository}"
+
+    @property
+    def licence(self) -> str:
+        """The licence that its repository states; empty if none is known."""
+        return LICENCES.get(self.repository, "")
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much is downloaded; 0: unknown until the hub states it."""
+        if self.family in ("yolo_faces", "yolo_boxes"):
+            return YOLO_BYTES[self.name[-1]]
+        return SIZES.get(self.name, 0)
 
     @property
     def recommended(self) -> bool:
@@ -79,10 +155,6 @@ def _same(*names: str, folder: str = "") -> tuple[File, ...]:
 
 
 def _wd() -> list[Model]:
-    v3_sizes = {
-        "wd-swinv2-tagger-v3": 467_000_000, "wd-eva02-large-tagger-v3": 1_260_000_000,
-        "wd-vit-tagger-v3": 379_000_000, "wd-convnext-tagger-v3": 395_000_000,
-    }  # fmt: skip
     names = [f"wd-v1-4-{kind}-tagger-v2" for kind in ("swinv2", "convnext", "convnextv2", "vit", "moat")]
     names += [f"wd-{kind}-tagger-v3" for kind in ("swinv2", "convnext", "vit", "vit-large", "eva02-large")]
     v3_note = "10,861 tags (8,106 general, 2,751 characters, 4 ratings). Thresholds 0.35 general, 0.85 character."
@@ -94,8 +166,6 @@ def _wd() -> list[Model]:
         Model(
             name, "tags", "wd", f"SmilingWolf/{name}", _same("model.onnx", "selected_tags.csv"),
             title=_wd_title(name),
-            size_bytes=v3_sizes.get(name, 0),
-            licence=APACHE if name == "wd-eva02-large-tagger-v3" else "",
             notes=notes.get(name, v3_note if name.endswith("v3") else "The first generation of WD taggers."),
         )
         for name in names
@@ -117,7 +187,7 @@ def _other_taggers() -> list[Model]:
     models = [
         Model(
             "pixai-tagger-v0.9", "tags", "pixai", "deepghs/pixai-tagger-v0.9-onnx", _same(*pixai),
-            title="PixAI tagger 0.9", licence=APACHE,
+            title="PixAI tagger 0.9",
             notes="About 13,500 tags, data to January 2025; strong on recent characters, tells their series.",
         ),
         Model(
@@ -148,8 +218,8 @@ def _other_taggers() -> list[Model]:
         Model(
             "cl_tagger_v2_01a", "tags", "cl_tagger_2", "cella110n/cl_tagger_v2",
             _same("model.onnx", "model.onnx.data", "model_vocabulary.json", folder="v2_01a"),
-            title="CL tagger 2.01a", size_bytes=2_230_000_000,
-            notes="Has its own terms: accept them on its page and set KOMA_HUB_TOKEN.",
+            title="CL tagger 2.01a",
+            notes="Its licence forbids passing it on: accept the terms on its page and set KOMA_HUB_TOKEN.",
         )
     )  # fmt: skip
     return models + [
@@ -157,7 +227,6 @@ def _other_taggers() -> list[Model]:
             f"cl_tagger_{version}", "tags", "cl_tagger", "cella110n/cl_tagger",
             _same("model.onnx", "tag_mapping.json", folder=f"cl_tagger_{version}"),
             title=f"CL tagger {version.replace('_', '.')}",
-            size_bytes=1_430_000_000,
             notes="More than 40,000 tags, also quality, meta and cosplay. The author does not document its input; "
             "Koma prepares pictures as other public programs do.",
         )
@@ -180,14 +249,6 @@ YOLO: tuple[tuple[str, tuple[str, ...], str, float, float], ...] = (
 )  # fmt: skip
 
 
-YOLO_S_BYTES = 45_000_000  # of size s
-SIZES = {  # bytes, where published
-    "face_detect_v1.4_s": 44_600_000,
-    "head_detect_v2.0_s": 44_600_000,
-    "ccip-caformer-24-randaug-pruned": 150_000_000,
-}
-
-
 def _yolo() -> list[Model]:
     models = []
     for repository, names, what, confidence, overlap in YOLO:
@@ -201,7 +262,6 @@ def _yolo() -> list[Model]:
                 Model(
                     name, "faces" if faces else "boxes", "yolo_faces" if faces else "yolo_boxes",
                     f"deepghs/{repository}", files, title=name.replace("_", " "),
-                    size_bytes=SIZES.get(name, YOLO_S_BYTES if name.endswith("_s") else 0),
                     notes=f"Finds {what}; confidence {confidence}, overlap {overlap}. Sizes n, s, m, x by cost.",
                     options={"confidence": confidence, "overlap": overlap},
                 )
@@ -248,7 +308,6 @@ def _others() -> list[Model]:
     models = [
         Model(
             name, "embedding", "ccip", "deepghs/ccip_onnx", _same(*ccip_files, folder=name), title=name,
-            size_bytes=SIZES.get(name, 0),
             notes="For pictures of one character; separates outfits poorly.",
         )
         for name in ccip
@@ -261,8 +320,8 @@ def _others() -> list[Model]:
         Model(
             "ch_PP-OCRv4_det", "text", "paddle_text", "deepghs/paddleocr",
             (File("det/ch_PP-OCRv4_det/model.onnx", "model.onnx"),),
-            title="PaddleOCR text finder v4", licence=APACHE, size_bytes=4_745_517,
-            notes="Finds subtitles and credits; does not read them.",
+            title="PaddleOCR text finder v4",
+            notes="Finds subtitles and credits; does not read them. PaddleOCR itself is under Apache-2.0.",
         ),
         Model(
             "HGSR-MHR-anime-aug_X4_320", "upscale", "cdc", "deepghs/cdc_anime_onnx",

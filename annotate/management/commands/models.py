@@ -153,4 +153,5 @@ class Command(BaseCommand):
 def _line(row: Row) -> str:
     installed_sign = "x" if row.installed else " "
     size = humane.filesize(row.size_bytes) if row.size_bytes else "size unknown"
-    return f"  [{installed_sign}] {row.name:<38} {size:>14}  {row.licence or 'licence unknown':<16} {row.repository}"
+    licence = row.licence or ("licence not stated here" if row.source else "licence unknown")
+    return f"  [{installed_sign}] {row.name:<38} {size:>14}  {row.repository:<41} {licence}"

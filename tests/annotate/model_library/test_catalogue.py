@@ -8,6 +8,7 @@ from annotate.backends.model_files import catalogue, formats, weights
 from annotate.backends.model_files.folder import checked_name
 from annotate.backends.model_files.remote import REPOSITORY
 from annotate.chosen_models.tasks import TASKS
+from annotate.models import ModelVersion
 from ingest.errors import BadInput
 
 MODELS = list(catalogue.CATALOGUE.values())
@@ -43,6 +44,25 @@ def test_the_models_of_the_reference_are_there() -> None:
         "caption",
     }
     assert names >= catalogue.RECOMMENDED
+
+
+def test_every_recommended_model_tells_its_licence_and_size() -> None:
+    recommended = [model for model in MODELS if model.recommended]
+    assert {model.name for model in recommended} == catalogue.RECOMMENDED
+    assert [model.name for model in recommended if not model.licence or not model.size_bytes] == []
+
+
+def test_only_models_without_a_known_statement_lack_a_licence_or_a_size() -> None:
+    assert {m.name for m in MODELS if not m.licence} == {"cl_tagger_1_01", "cl_tagger_1_02", "tag_filtering"}
+    assert {m.name for m in MODELS if not m.size_bytes} == {"anime_aesthetic", "pixai-tagger-v0.9"}
+
+
+def test_every_licence_and_size_belongs_to_a_model_of_the_catalogue() -> None:
+    assert set(catalogue.LICENCES) <= {model.repository for model in MODELS}
+    assert set(catalogue.SIZES) <= {model.name for model in MODELS}
+    assert all(
+        len(licence) <= ModelVersion._meta.get_field("licence").max_length for licence in catalogue.LICENCES.values()
+    )
 
 
 def test_an_unknown_name_gets_a_hint() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 
 import pytest
@@ -33,7 +34,8 @@ def test_the_list_tells_every_model_and_fetches_nothing(settings_of_hub, hub):
     text, _ = run("list")
     for name in ("wd-swinv2-tagger-v3", "face_detect_v1.4_s", "ccip-caformer-24-randaug-pruned", "builtin", "isnetis"):
         assert name in text
-    assert "licence unknown" in text
+    assert "licence not stated here" in text
+    assert re.search(r"wd-swinv2-tagger-v3 +467\.0.MB  \S+ +Apache-2.0\n", text)
     assert hub.asked == []
     output = json.loads(run("list", "--task", "tags", "--json")[0])["models"]
     assert {row["task"] for row in output} == {"tags"}

@@ -61,7 +61,9 @@ def test_only_admins_of_the_site_come_in(address: str, as_bob: Client, as_charli
 def test_the_page_tells_what_is_known_and_talks_to_nobody(hub: FakeHub, as_alice: Client) -> None:
     faces, tags, captions = (html_of(as_alice.get("/models/", {"task": task})) for task in ("faces", "tags", "caption"))
     assert "Built-in face detector" in faces
-    assert "licence unknown" in faces
+    assert "licence unknown" not in faces + tags + captions
+    assert "licence not stated here; see <a" in " ".join(tags.split())
+    assert "licence not stated here" not in faces
     assert "WD v3 SwinV2" in tags
     assert "Apache-2.0" in tags
     assert "Built-in face detector" not in tags
