@@ -53,7 +53,8 @@ LICENCES = {
 }  # fmt: skip
 MOBILENET_BYTES = 16_800_000  # every classifier on mobilenetv3_large_100
 YOLO_BYTES = {"n": 12_100_000, "s": 44_600_000, "m": 103_000_000, "x": 273_000_000}  # one network per size
-SIZES = {  # bytes of all files, as the same pages list them; not listed: no statement was found
+# Bytes of all files, as the same pages list them; where only a sibling's listing was found, that of the same network.
+SIZES = {
     "wd-swinv2-tagger-v3": 467_000_000,
     "wd-eva02-large-tagger-v3": 1_260_000_000,
     "wd-vit-tagger-v3": 379_000_000,
