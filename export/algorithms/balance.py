@@ -15,6 +15,7 @@ from ingest import humane
 WEIGHT_MIN = 1e-6
 WEIGHT_MAX = 1e6
 FREQUENT = 3.0  # times the average picture: from here on a picture is used often enough to be learned by heart
+RARE = 10  # pictures: in a smaller folder (the reference's fewest of a combination) often means learned by heart
 RULING_SHARE = 0.1  # of an epoch, taken by such pictures: a warning is shown
 ROUNDING_NOTICED = 0.1  # relative error of a repeat from which a warning is shown
 
@@ -73,7 +74,7 @@ class FolderShare:
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """A few pictures that take much of an epoch: their number and share, their highest multiply, and the upper limit
-    of multiply (`cap`) below which no picture is used more than FREQUENT times as often as the average one."""
+    of multiply (`cap`, see `cap_of`) at which they do not."""
 
     pictures: int
     epoch_share: float
@@ -212,11 +213,37 @@ def balance(
 
 
 def cap_of(multiplies: Sequence[tuple[int, float]]) -> float:
-    """Return the largest limit of multiply below which no picture is used more than FREQUENT times as often as the
-    average one, of (number of pictures, multiply) per folder.
+    """Return the limit of multiply at which no few pictures rule, of (number of pictures, multiply) per folder.
+
+    It is the largest one below which no picture is used more than FREQUENT times as often as the average one. Frequent
+    pictures raise that average: where folders with fewer than RARE pictures still take RULING_SHARE of the epoch or
+    more with pictures that are used more than FREQUENT times as often as the median one, it is that often.
 
     Rounded down to a whole number where it is 1 or more, since trainers repeat whole pictures, else to two decimals. If
     nothing has to be cut, the highest multiply itself.
+    """
+    limit = _cap_by_average(multiplies)
+    rows = [(number, min(multiply, limit)) for number, multiply in multiplies]
+    usual = _median(rows)
+    often = math.fsum(n * multiply for n, multiply in rows if n < RARE and multiply > FREQUENT * usual)
+    if often < RULING_SHARE * math.fsum(n * multiply for n, multiply in rows):
+        return limit
+    return min(limit, _rounded_down(FREQUENT * usual))
+
+
+def _median(multiplies: Iterable[tuple[int, float]]) -> float:
+    """How often the median picture is used: at least half of all are used at most as often."""
+    rows = sorted((multiply, number) for number, multiply in multiplies)
+    half, below = sum(number for _, number in rows) / 2, 0
+    for multiply, number in rows:
+        below += number
+        if below >= half:
+            return multiply
+    raise ValueError("there are no pictures")
+
+
+def _cap_by_average(multiplies: Sequence[tuple[int, float]]) -> float:
+    """The first of the two limits of `cap_of`.
 
     With a limit c, the average is A(c) = sum of n * min(m, c) / N, and A(c) / c falls as c grows. So the largest c with
     c <= FREQUENT * A(c) is the root of N * c = FREQUENT * (uncut + cut * c) between two neighbouring multiplies, where
@@ -236,14 +263,20 @@ def cap_of(multiplies: Sequence[tuple[int, float]]) -> float:
         limit = FREQUENT * uncut / (total - FREQUENT * cut)
         if limit >= below:
             break
-    limit = min(limit, highest) + 1e-9  # 6 must not become 5 by the last bit
+    return _rounded_down(min(limit, highest))
+
+
+def _rounded_down(limit: float) -> float:
+    limit += 1e-9  # 6 must not become 5 by the last bit
     return float(math.floor(limit)) if limit >= 1 else math.floor(limit * 100) / 100
 
 
 def _ruling(folders: Sequence[FolderShare], epoch: float) -> Ruling | None:
     pictures = sum(row.pictures for row in folders)
     # A tenth above: multiplies are rounded, and a warning of nothing much helps nobody.
-    frequent = [row for row in folders if row.multiply > 1.1 * FREQUENT * epoch / pictures]
+    often, usual = 1.1 * FREQUENT * epoch / pictures, _median((row.pictures, row.multiply) for row in folders)
+    rarely = 1.1 * FREQUENT * usual
+    frequent = [row for row in folders if row.multiply > (min(often, rarely) if row.pictures < RARE else often)]
     share = math.fsum(row.epoch_share for row in frequent)
     if share < RULING_SHARE:
         return None

@@ -167,13 +167,21 @@ def minimum_too_high(combinations: Mapping[tuple[str, ...], int], arrangement: A
     minimum, fitted = minimum_of(combinations, arrangement), fitted_minimum(combinations)
     if "character" not in levels_of(arrangement.format) or fitted >= minimum:
         return None
-    everybody = {name for names in combinations for name in names}
-    missing = everybody - _names_in(frequent_combinations(combinations, minimum))
+    missing = set(without_folder(combinations, arrangement))
     gained = missing & _names_in(frequent_combinations(combinations, fitted))
     if not gained:
         return None
     largest = max(count for names, count in combinations.items() if missing.intersection(names))
     return MinimumTooHigh(minimum, largest, len(missing), fitted, len(gained))
+
+
+def without_folder(combinations: Mapping[tuple[str, ...], int], arrangement: Arrangement) -> list[str]:
+    """Return the names, sorted, that are only in `character_others`, since none of their combinations has enough
+    pictures."""
+    if "character" not in levels_of(arrangement.format):
+        return []
+    frequent = frequent_combinations(combinations, minimum_of(combinations, arrangement))
+    return sorted({name for names in combinations for name in names} - _names_in(frequent))
 
 
 def _names_in(combinations: Iterable[tuple[str, ...]]) -> set[str]:

@@ -1,8 +1,8 @@
 """Presets of the export page: complete recipes for the usual purposes, one row each in PRESETS.
 
 All follow the set where a fixed number would suit only large ones: `min_per_combination` 0 gives the main characters of
-a small set folders of their own, and `max_multiply` 0 lets no picture be used more than three times as often as the
-average one. Everything that is not mentioned has the recipe's default.
+a small set folders of their own, and `max_multiply` 0 lets no few pictures rule an epoch (`balance.cap_of`).
+Everything that is not mentioned has the recipe's default.
 """
 
 from __future__ import annotations

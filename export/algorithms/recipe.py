@@ -62,7 +62,7 @@ class MetadataOptions:
 class BalanceOptions:
     """Weights of folders in order of precedence, and the limits of multiply.
 
-    `max_multiply`: 0 follows the set, so that no picture is used more than three times as often as the average one.
+    `max_multiply`: 0 follows the set, so that no few pictures rule an epoch (`balance.cap_of`).
     """
 
     weights: tuple[Weight, ...] = ()

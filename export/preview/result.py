@@ -24,9 +24,11 @@ from export.algorithms.levels import (
     combination_counts,
     fitted_minimum,
     levels_of,
+    minimum_of,
     minimum_too_high,
     reduced,
     signature_of,
+    without_folder,
 )
 from export.algorithms.parts import Part, parts_of
 from export.algorithms.plan import balance_of, caption_pieces_of, captions_of, folders_for
@@ -121,6 +123,8 @@ class Preview:
     left_out: dict[str, int]
     warnings: list[str]
     minimum: MinimumTooHigh | None = None
+    fewest: int = 0  # pictures of a combination that has a folder
+    in_others: list[str] = field(default_factory=list)  # names that have no folder of their own
     with_extras: int = 0  # pictures in the folders of characters that also show a face without a name
     fitted: list[str] = field(default_factory=list)  # what follows the set, in words
     long_paths: tuple[str, ...] = ()  # warnings that short names may remove
@@ -155,6 +159,8 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         left_out=totals.left_out,
         warnings=warnings,
         minimum=minimum_too_high(combinations, recipe.arrange),
+        fewest=minimum_of(combinations, recipe.arrange),
+        in_others=without_folder(combinations, recipe.arrange),
         with_extras=totals.with_extras,
         fitted=_fitted(recipe, combinations, result),
         long_paths=() if recipe.arrange.short_names else lengths.warnings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median_low
 
 import pytest
 from hypothesis import given, settings
@@ -176,6 +177,19 @@ def test_one_picture_that_is_a_fifth_of_an_epoch_is_warned_of_and_a_balanced_set
     assert balance({("Mai",): 9, ("Hinata",): 4}).ruling is None
 
 
+def test_a_few_pictures_rule_also_where_they_raise_the_average_themselves_and_many_do_not() -> None:
+    few, weights = {("a",): 12, ("b",): 5}, [Weight("b", 2.7)]
+    ruled = balance(few, weights)
+    assert max(row.multiply for row in ruled.folders) < FREQUENT * ruled.epoch / ruled.pictures
+    assert ruled.ruling is not None
+    assert ruled.ruling.text == "5 pictures are 73 % of an epoch, used up to 6.48 times each."
+    assert ruled.ruling.cap == balance(few, weights, max_multiply=0).max_multiply == 3
+    assert balance(few, weights, max_multiply=3).ruling is None
+    many = {path: 100 * count for path, count in few.items()}
+    assert balance(many, weights).ruling is None
+    assert balance(many, weights, max_multiply=0).max_multiply == 6.48
+
+
 def test_a_limit_that_follows_the_set_is_no_warning_and_each_picture_once_is_none_either() -> None:
     tree = {("Mai",): 100, ("Hinata",): 2}
 
@@ -261,25 +275,26 @@ def test_a_cap_cuts_what_lies_above_it_and_changes_nothing_else(
 
 @given(tree=trees, weights=weight_rows, low=st.floats(0.1, 5), high=st.floats(1, 1000))
 @settings(max_examples=150, deadline=None)
-def test_the_offered_cap_is_the_highest_at_which_no_picture_is_used_three_times_as_often_as_the_average(
+def test_the_offered_cap_is_the_highest_at_which_no_picture_is_used_three_times_as_often_as_usual(
     tree: dict[tuple[str, ...], int], weights: list[Weight], low: float, high: float
 ) -> None:
-    def used(limit: float) -> tuple[float, float]:
+    def used(limit: float) -> tuple[float, float, float]:
         result = balance(tree, weights, min_multiply=low, max_multiply=limit)
-        return max(row.multiply for row in result.folders), result.epoch / result.pictures
+        each = [row.multiply for row in result.folders for _ in range(row.pictures)]
+        return max(each), result.epoch / result.pictures, median_low(each)
 
     result = balance(tree, weights, min_multiply=low, max_multiply=low * high)
     cap = cap_of([(row.pictures, row.multiply) for row in result.folders])
     highest = max(row.multiply for row in result.folders)
 
-    top, average = used(max(low, cap))
+    top, average, _ = used(max(low, cap))
     assert top <= FREQUENT * average + 1e-6
     assert low * 0.9 < cap <= highest
     if result.ruling is not None:
         assert result.ruling.cap == cap < result.ruling.multiply == highest
-        assert 0 < result.ruling.pictures < result.pictures / FREQUENT
+        assert 0 < result.ruling.pictures <= result.pictures / 2
         assert balance(tree, weights, min_multiply=low, max_multiply=max(low, cap)).ruling is None
     if cap < highest:
         step = 1 if cap >= 1 else 0.01
-        top, average = used(min(highest, cap + step))
-        assert top >= FREQUENT * average - 1e-6
+        top, average, median = used(min(highest, cap + step))
+        assert top >= FREQUENT * min(average, median) - 1e-6

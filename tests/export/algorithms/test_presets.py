@@ -52,7 +52,7 @@ def folders_of(key: str) -> dict[str, int]:
 
 
 def test_a_character_lora_has_a_folder_per_character_of_pictures_that_show_nobody_else() -> None:
-    assert folders_of("character-lora") == {"5_Mei": 9, "9_Aoi": 5, "15_Rin": 3, "27_character_others": 1}
+    assert folders_of("character-lora") == {"5_Mei": 9, "9_Aoi": 5, "15_Rin": 3, "15_character_others": 1}
 
 
 def test_captions_for_a_character_lora_begin_with_the_name_and_leave_its_looks_to_it() -> None:

@@ -449,6 +449,15 @@ def test_a_minimum_that_is_too_high_is_fixed_by_one_button(show: Show, as_alice:
     assert not RecipeRow.objects.exists()
 
 
+def test_the_preview_names_who_has_no_folder_where_no_lower_minimum_helps(show: Show, as_alice: Client) -> None:
+    data = form_of(as_alice, show) | {"arrange.min_per_combination": ["0"]}
+    alone = html_of(as_alice.post(url("export_preview", show), data))
+    counts = form_of(as_alice, show) | {"arrange.min_per_combination": ["1"]}
+    assert "character_others</code> only" not in html_of(as_alice.post(url("export_preview", show), counts))
+    words = " ".join(re.sub(r"<[^>]+>", "", alone).split())
+    assert re.search(r"\w+ (is|are) in character_others only, since no combination with .{8,16} has \d pictures", words)
+
+
 def test_a_few_pictures_that_take_much_of_an_epoch_are_capped_by_one_button(show: Show, as_alice: Client) -> None:
     weights = {"weight.pattern": ["2_characters"], "weight.value": ["40"]}
     data = form_of(as_alice, show) | {"arrange.min_per_combination": ["1"], "balance.max_multiply": ["1000"]} | weights
