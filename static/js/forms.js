@@ -58,7 +58,7 @@ window.addEventListener("pageshow", () => {
 function tellWhenSlow(button) {
   resetBusy();
   if (!button?.dataset.busy) return;
-  const label = button.innerHTML;
+  const label = [...button.childNodes];
   const timer = setTimeout(() => {
     button.setAttribute("aria-busy", "true");
     button.textContent = button.dataset.busy;
@@ -66,7 +66,7 @@ function tellWhenSlow(button) {
   resetBusy = () => {
     clearTimeout(timer);
     button.removeAttribute("aria-busy");
-    button.innerHTML = label;
+    button.replaceChildren(...label);
     resetBusy = () => {};
   };
 }

@@ -95,7 +95,7 @@ def test_pages_without_anything_yet_show_the_run_that_fills_them(alice: User, as
     here = f"/c/{run.collection_id}/"
     page = html_of(as_alice.get(here + path.format(episode=Episode.objects.get().pk)))
     assert re.search(r"Draw the demo episode,\s+50 %", page)
-    assert f"Watch run {run.pk}" in page
+    assert f"Watch run {run.number}" in page
     polled = {"HX-Request": "true", "HX-Target": "run-now"}
     again = as_alice.get(here, headers=polled)
     assert re.search(r"Draw the demo episode,\s+50 %", html_of(again)) and "<main" not in html_of(again)

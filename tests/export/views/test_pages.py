@@ -364,7 +364,7 @@ def test_the_name_of_a_dataset_keeps_its_day_and_is_never_too_long(show: Show, n
 def test_the_preview_says_where_more_tags_come_from_until_a_tagger_is_used(
     show: Show, alice: User, as_alice: Client
 ) -> None:
-    address = reverse("collection_models", args=[show.collection.pk])
+    address = reverse("models") + "?task=tags"
     assert address in html_of(as_alice.get(url("export", show)))
     assert address in html_of(as_alice.post(url("export_preview", show), form_of(as_alice, show)))
     ModelChoice.objects.create(collection=show.collection, task="tags", name="wd-swinv2-v3")
