@@ -24,7 +24,7 @@ from annotate.models import (
     TagCategory,
     TagState,
 )
-from ingest.models import Collection, Frame, FrameCount, FrameState
+from ingest.models import Collection, DropReason, Frame, FrameCount, FrameState
 from ingest.stamp import cached
 
 CLUSTER_MIN = 2  # a face without similar ones is not a group
@@ -69,12 +69,13 @@ class EpisodeFigures:
 
 @dataclass(slots=True)
 class OverviewFigures:
-    """Counts of a collection: frames; kept ones, those with faces and with a named face.
+    """Counts of a collection: frames; those dropped as similar; kept ones, those with faces and with a named face.
 
     Faces on kept frames: all, named, named by a person, unnamed; and clusters that wait for a name.
     """
 
     distinct: int = 0
+    similar: int = 0
     kept: int = 0
     with_faces: int = 0
     named_frames: int = 0
@@ -169,8 +170,9 @@ def overview_figures(collection: Collection) -> OverviewFigures:
     """Counts of the collection: the steps from frames to names, and what waits for a name."""
     figures = OverviewFigures()
     frames = FrameCount.objects.filter(collection_id=collection.pk).order_by()
-    for state, with_faces, n in frames.values_list("state", "with_faces").annotate(sum=Sum("n")):
+    for state, reason, with_faces, n in frames.values_list("state", "reason", "with_faces").annotate(sum=Sum("n")):
         figures.distinct += n
+        figures.similar += n if reason == DropReason.DUPLICATE else 0
         if state == FrameState.KEPT:
             figures.kept += n
             figures.with_faces += n if with_faces else 0

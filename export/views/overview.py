@@ -108,7 +108,8 @@ def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | Non
     steps = [
         ("pictures decoded", counts["decoded"], reverse("episodes", args=[collection.pk])),
         ("different drawings", counts["distinct"], frames("state:all")),
-        ("kept, similar ones dropped", counts["kept"], frames("")),
+        # Not before the stage that compares them has dropped some: the page also refreshes while a run is at work.
+        ("kept, similar ones dropped" if counts["similar"] else "kept", counts["kept"], frames("")),
         ("with faces", counts["with_faces"], frames("faces:>=1")),
         ("with a name", counts["named_frames"], frames("is:named")),
         ("in the latest dataset", exported, reverse("exports", args=[collection.pk])),

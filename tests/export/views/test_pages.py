@@ -21,7 +21,7 @@ from export.build import export_job
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
 from export.views import recipes as views
-from ingest.models import Membership, PipelineRun, Role, RunState
+from ingest.models import Frame, FrameState, Membership, PipelineRun, Role, RunState
 from tests.conftest import client_of, make_user
 from tests.export.conftest import Show
 from tests.pages import html_of
@@ -298,6 +298,15 @@ def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show
         assert as_bob.get(step.url).status_code == 200
     assert [person["name"] for person in context["cast"]] == ["Hinata", "Kokona", "Hinata Hairdown"]
     assert "2 faces without a name, 1 group: about 1 minute." in [step["text"] for step in context["next"]]
+
+
+def test_the_funnel_says_that_similar_frames_were_dropped_only_once_some_were(show: Show, as_bob: Client) -> None:
+    Frame.objects.duplicates().update(state=FrameState.KEPT, reason="", duplicate_of=None)
+
+    labels = [step.label for step in as_bob.get(url("overview", show)).context["funnel"]]
+
+    assert "kept" in labels
+    assert not any("similar" in label for label in labels)
 
 
 def test_the_overview_refreshes_itself_until_the_run_ends(show: Show, as_bob: Client) -> None:
