@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from annotate.backends.embedders.known_embedders import Comparison
 from annotate.evaluation.on_collection.progress import Progress
 from annotate.evaluation.scores import Scores
-from annotate.models import ModelVersion
+from annotate.models import FaceCluster, ModelVersion
 from annotate.naming import vectors
 from annotate.naming.identification import identify
+from annotate.queries.figures import CLUSTER_MIN
 from ingest import humane
 from ingest.errors import BadInput
 from ingest.models import Collection
@@ -48,6 +49,7 @@ def propose(collection: Collection, comparison: Comparison, progress: Progress) 
     identified = identify(collection, comparison, version, on_progress=progress.step)
     if identified.identities is None:
         raise BadInput(NOTHING)
+    groups = set(FaceCluster.objects.filter(collection=collection, size__gte=CLUSTER_MIN).values_list("pk", flat=True))
     names, unknown = [], 0
     for row, who, confidence in identified.answers():
         if row["character_id"] is not None:
@@ -55,7 +57,8 @@ def propose(collection: Collection, comparison: Comparison, progress: Progress) 
         if who is None or confidence is None:
             unknown += 1
         else:
-            names.append((row["pk"], row["version"], row["cluster_id"] or 0, who, confidence))
+            group = row["cluster_id"] if row["cluster_id"] in groups else 0
+            names.append((row["pk"], row["version"], group, who, confidence))
     names.sort(key=lambda name: (name[-1], name[0]))
     more = max(0, len(names) - FACES_MAX)
     return ProposedNames(names=tuple(names[more:]), more=more, unknown=unknown)

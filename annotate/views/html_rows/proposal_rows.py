@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from annotate.models import Character, Evaluation, Face, FaceCluster
-from annotate.queries.figures import CLUSTER_MIN
 from annotate.views.html_rows.parts import BOX, PLACE, bases, picture_part, place
 from ingest.models import Collection
 from ingest.views.macros import render_macro
@@ -54,12 +53,11 @@ class _Group:
 
 @dataclass(slots=True)
 class ProposedPerson:
-    """A character with the faces that may be hers, in `groups` groups; `html`: the least sure ones."""
+    """A character with the faces that may be hers; `html`: the least sure ones."""
 
     pk: int
     name: str
     faces: int
-    groups: int
     lowest: float
     hidden_groups: int
     hidden_faces: int
@@ -100,7 +98,6 @@ def people_of(collection: Collection, names: Sequence[Stored]) -> tuple[list[Pro
             pk=pk,
             name=called[pk],
             faces=sum(map(len, groups.values())),
-            groups=len(groups),
             lowest=min(members[0].confidence for members in groups.values()),
             hidden_groups=len(groups) - len(visible[pk]),
             hidden_faces=sum(map(len, groups.values())) - sum(len(members) for _, members in visible[pk]),
@@ -151,6 +148,6 @@ def _titles(groups: set[int]) -> dict[int, str]:
     titles: dict[int, str] = {}
     keys = sorted(groups - {0})
     for start in range(0, len(keys), BATCH):
-        rows = FaceCluster.objects.filter(pk__in=keys[start : start + BATCH], size__gte=CLUSTER_MIN)
+        rows = FaceCluster.objects.filter(pk__in=keys[start : start + BATCH])
         titles |= {pk: f"Group {number}" for pk, number in rows.values_list("pk", "number")}
     return titles

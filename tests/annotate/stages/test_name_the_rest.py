@@ -85,6 +85,18 @@ def test_a_dry_run_shows_names_by_character_and_changes_nothing(rest: Rest, as_b
     assert min(stored) >= 0.5
 
 
+def test_faces_that_are_alone_in_their_group_are_shown_together(rest: Rest, as_bob: Client) -> None:
+    alone = rest.of(ANNA)[6:]
+    assert len(alone) > 1
+    for number, face in enumerate(alone):
+        cluster = FaceCluster.objects.create(collection=rest.collection, number=10 + number, size=1)
+        Face.objects.filter(pk=face).update(cluster=cluster)
+    page = rest.start(as_bob)
+    anna = Face.objects.get(pk=rest.of(ANNA)[0]).character_id
+    assert page.count(f'data-proposed-group="{anna}.') == 2  # her group, and these
+    assert page.count(f'data-proposed-group="{anna}.0"') == 1
+
+
 def test_what_is_applied_is_a_models_name_and_one_undo_takes_all_of_it_back(
     rest: Rest, as_bob: Client, bob: User
 ) -> None:
