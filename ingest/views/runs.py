@@ -59,7 +59,9 @@ def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _results(run: PipelineRun) -> list[tuple[str, int]]:
     """What the run's finished stages counted, by what a reader of the list looks for, each as its first stage says."""
-    tallies = (run.tallies or {}).values()
+    order = {name: place for place, name in enumerate(stages())}  # PostgreSQL keeps no order of JSON keys
+    by_stage = sorted((run.tallies or {}).items(), key=lambda entry: order.get(entry[0], len(order)))
+    tallies = [tally for _, tally in by_stage]
     counted = {name: next((t["counters"][name] for t in tallies if t["counters"].get(name)), 0) for name in RESULTS}
     return [(name, n) for name, n in counted.items() if n]
 
