@@ -27,7 +27,7 @@ from ingest.views.responses import errors_in_words, success
 
 ROWS = 100
 TEXT_MAX = 500
-ASKED = ("act", "tag", "to", "find", "with", "regex")  # what a form asks for, beside the frames
+ASKED = ("act", "tag", "to", "find", "with", "regex", "selected")  # what a form asks for, beside the frames
 ORDER_LABELS = (("count", "most frames"), ("name", "name"), ("removed", "most removed"))
 
 
@@ -137,12 +137,18 @@ def _found_names(request: HttpRequest, collection: Collection) -> dict[str, str]
         find = find.lower()
     replacement = request.POST.get("with", "")[:TEXT_MAX].replace(" ", "_")
     names = tag_table.tags_of(collection).values_list("name", flat=True).order_by("name")
+    selected = bool(request.POST.get("selected"))
+    if selected:
+        if not request.POST.getlist("tag"):
+            raise BadInput("Select the tags first.")
+        names = names.filter(name__in=request.POST.getlist("tag"))
     try:
         found = replaced(names, find=find, replacement=replacement, is_regex=is_regex, length_max=NAME_MAX)
     except PatternError as error:
         raise BadInput(str(error)) from error
     if not found:
-        raise BadInput(f"No tag of this collection holds “{find}”.")
+        where = "None of the selected tags" if selected else "No tag of this collection"
+        raise BadInput(f"{where} holds “{find}”.")
     return found
 
 

@@ -1,4 +1,6 @@
 // A table whose rows are picked by checkboxes: a range with Shift, all by the head's, and their count.
+// `data-with-picked="#form"` on a checkbox of another form: while it is checked, that form sends the picked rows of
+// `#form` too.
 import { itemsBetween } from "./lib/lists.js";
 
 function listen(table) {
@@ -32,4 +34,15 @@ function listen(table) {
   refresh(); // the browser may have kept the marks
 }
 
+function sendPicked(choice) {
+  choice.closest("label").hidden = false;
+  choice.form.addEventListener("formdata", (event) => {
+    if (!choice.checked) return;
+    for (const box of document.querySelector(choice.dataset.withPicked).elements) {
+      if (box.type === "checkbox" && box.checked) event.formData.append(box.name, box.value);
+    }
+  });
+}
+
+for (const choice of document.querySelectorAll("[data-with-picked]")) sendPicked(choice);
 for (const table of document.querySelectorAll("[data-picked]")) listen(table);

@@ -133,6 +133,8 @@ def test_a_dry_run_is_shown_again_after_the_way_back(as_bob: Client, tagged: Sho
         ({"act": "replace", "find": ""}, "Type what to find"),
         ({"act": "replace", "find": "nothing_like_it"}, "No tag of this collection holds"),
         ({"act": "replace", "find": "(", "regex": "1"}, "no regular expression"),
+        ({"act": "replace", "find": "hair", "selected": "1"}, "Select the tags first"),
+        ({"act": "replace", "find": "red", "selected": "1", "tag": "blue_hair"}, "None of the selected tags holds"),
         ({"act": "remove", "tag": "blue_hair", "frames": "tag:unknown"}, "There is no tag"),
         ({"act": "remove", "tag": "some_artist", "frames": "red_hair"}, "No frame would change"),
         ({"act": "nonsense", "tag": "blue_hair"}, "Choose what to do"),
@@ -150,6 +152,20 @@ def test_find_and_replace_takes_spaces_for_underscores(as_bob: Client, tagged: S
         reverse("tags_preview", args=[tagged.collection.pk]), {"act": "replace", "find": "Blue H", "with": "aqua h"}
     )
     assert [(change.name, change.new_name) for change in response.context["changes"]] == [("blue_hair", "aqua_hair")]
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_find_and_replace_can_be_limited_to_the_selected_tags(tagged: Show, bob: User, page_as: Any) -> None:
+    page = page_as(bob, reverse("tags", args=[tagged.collection.pk]))
+    page.get_by_label("Find", exact=True).fill("hair")
+    page.get_by_label("Replace with").fill("fur")
+    page.locator("input[name=tag][value=red_hair]").check()
+    page.get_by_label("Only in the selected tags").check()
+    page.get_by_role("button", name="Replace…").click()
+    page.wait_for_load_state()
+    table = page.locator("main").inner_text()
+    assert "red fur" in table and "blue fur" not in table
 
 
 @pytest.mark.django_db
