@@ -1,4 +1,4 @@
-"""What the undo key takes back on the pages of faces and characters."""
+"""What the undo key takes back on pages that are about one thing."""
 
 from __future__ import annotations
 
@@ -22,6 +22,21 @@ OF_CHARACTER = tuple(model._meta.label for model in (CharacterAlias, Face, Refer
 def faces(_: int) -> Q:
     """Operations that say who faces are, and that change groups of them."""
     return Q(kind__in=NAMINGS) | Q(kind__startswith="clusters.")
+
+
+def frames(_: int) -> Q:
+    """Operations of the grid: states of frames, and tags of single frames."""
+    return Q(kind__startswith="frames.") | Q(kind="tags.edit")
+
+
+def tags(_: int) -> Q:
+    """Changes of tags on all frames."""
+    return Q(kind="tags.replace")
+
+
+def captions(_: int) -> Q:
+    """Captions that were written, one or many."""
+    return Q(kind__startswith="captions.")
 
 
 def character(key: int) -> Q:

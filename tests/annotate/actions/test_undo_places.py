@@ -8,6 +8,7 @@ from annotate.actions import characters, tags
 from annotate.actions import clusters as cluster_actions
 from annotate.actions import faces as face_actions
 from annotate.models import Character, Face
+from ingest.actions import frames as frame_actions
 from ingest.actions import history
 from ingest.errors import BadInput, KomaError
 
@@ -41,6 +42,16 @@ def test_the_faces_page_takes_back_namings_alone(rows, collection, bob):
     assert history.undo_last(collection=collection, by=bob).operation.summary == "Undone: Tags +smile"
 
 
+def test_the_lists_of_frames_tags_and_captions_take_back_what_is_done_there(rows, collection, bob):
+    frame_actions.drop(collection=collection, frames=[rows["frame"]], by=bob)
+    characters.create(name="Rin", collection=collection, by=bob)
+    assert "dropped" in undo_at("frames", collection, bob)
+    assert undo_at("frames", collection, bob) == "Undone: Tags +smile"
+    for place in ("frames", "tags", "captions"):
+        with pytest.raises(KomaError, match="on this page"):
+            undo_at(place, collection, bob)
+
+
 def test_a_frames_page_takes_back_what_was_done_to_the_frame(rows, collection, bob):
     place = f"frame:{rows['frame'].pk}"
     assert "smile" in undo_at(place, collection, bob)
@@ -70,7 +81,7 @@ def test_a_first_naming_is_one_step_on_its_page(collection, bob, clusters, faces
 
 
 @pytest.mark.parametrize(
-    "place", ["frames", "frame:", "frame:x", "frame:-1", "faces:1:2", "' or 1=1", "frame:" + "9" * 30]
+    "place", ["episodes", "frame:", "frame:x", "frame:-1", "faces:1:2", "' or 1=1", "frame:" + "9" * 30]
 )
 def test_a_page_that_is_none_is_refused(place, collection, bob):
     with pytest.raises(BadInput):
