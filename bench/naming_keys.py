@@ -1,10 +1,11 @@
 """How long the faces page takes from Enter to the next name field, in a real Chromium.
 
-    python -m bench.naming_keys [--groups 300] [--faces 8] [--write]
+    python -m bench.naming_keys [--groups 300] [--faces 8] [--pause 0.5] [--write]
 
 A collection of its own with that many groups, the web server as `make demo` starts it. A browser names one group after
-the other by keys, as fast as the page lets it: from the press of Enter to the focus of the next field, and to the next
-picture on the screen. The answers go out meanwhile; at the end all of them must have arrived.
+the other by keys, with a pause after each as a quick person has one (0: as fast as the page lets it, which then draws
+for several names at once): from the press of Enter to the focus of the next field, and to the next picture on the
+screen. The answers go out meanwhile; at the end all of them must have arrived.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def fill(groups: int, faces: int) -> tuple[Collection, User]:
     return collection, user
 
 
-def name_all(address: str, session: str, *, groups: int, browser: str) -> list[dict[str, float]]:
+def name_all(address: str, session: str, *, groups: int, pause_s: float, browser: str) -> list[dict[str, float]]:
     """Name every group by keys; milliseconds to the next field and to the next picture for each step."""
     from django.conf import settings
     from playwright.sync_api import sync_playwright
@@ -107,6 +108,8 @@ def name_all(address: str, session: str, *, groups: int, browser: str) -> list[d
         for number in range(groups):
             page.keyboard.insert_text(f"Character {number % CAST}")
             page.keyboard.press("Enter")
+            if pause_s:
+                page.wait_for_timeout(1000 * pause_s)
         page.locator("#all-named .btn").wait_for(timeout=600_000)
         page.locator("[data-pending]").first.wait_for(state="detached")
         steps: list[dict[str, float]] = page.evaluate("window.steps")
@@ -114,7 +117,7 @@ def name_all(address: str, session: str, *, groups: int, browser: str) -> list[d
     return steps
 
 
-def measure(groups: int, faces: int, data: Path, browser: str) -> tuple[list[dict[str, float]], float]:
+def measure(groups: int, faces: int, pause_s: float, data: Path, browser: str) -> tuple[list[dict[str, float]], float]:
     """The steps, and how many answers per second the server took."""
     from django.conf import settings
     from django.core.management import call_command
@@ -141,7 +144,7 @@ def measure(groups: int, faces: int, data: Path, browser: str) -> tuple[list[dic
             _wait(port)
             began = time.perf_counter()
             address = f"http://127.0.0.1:{port}/c/{collection.pk}/faces/"
-            steps = name_all(address, session, groups=groups, browser=browser)
+            steps = name_all(address, session, groups=groups, pause_s=pause_s, browser=browser)
             seconds = time.perf_counter() - began
         finally:
             web.terminate()
@@ -156,6 +159,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--groups", type=int, default=300)
     options.add_argument("--faces", type=int, default=8, help="per group")
+    options.add_argument("--pause", type=float, default=0.5, help="seconds after each name")
     options.add_argument("--browser", default=shutil.which("chromium") or "", help="path of a Chromium")
     options.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     chosen = options.parse_args()
@@ -165,13 +169,16 @@ def main() -> None:
         import django
 
         django.setup()
-        steps, rate = measure(chosen.groups, chosen.faces, Path(folder), chosen.browser)
+        steps, rate = measure(chosen.groups, chosen.faces, chosen.pause, Path(folder), chosen.browser)
     rows: list[list[object]] = []
     for name, field in (("the next field has the focus", "focus"), ("the page is drawn", "drawn")):
         times: Any = [step[field] for step in steps]
         p50, p95 = np.percentile(times, [50, 95])
         rows.append([name, f"{p50:.0f}", f"{p95:.0f}", f"{max(times):.0f}"])
-    what = f"{chosen.groups} groups of {chosen.faces} faces on one page, SQLite, {rate:.0f} answers per second in all."
+    what = (
+        f"{chosen.groups} groups of {chosen.faces} faces on one page, SQLite, {chosen.pause:g} s after each name, "
+        f"{rate:.1f} answers per second in all."
+    )
     table = report.table(["", "p50", "p95", "max"], rows)
     text = f"{what} Milliseconds from the press of Enter ({len(steps)} steps) until:\n\n{table}"
     if chosen.write:
