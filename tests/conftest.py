@@ -52,6 +52,8 @@ PASSWORD = "correct horse 7 battery"
 SKIPS_ALLOWED_IN_CI = ("shared data", "needs root")  # what a skip's reason must name, where CI=true
 
 
+SCHEDULING = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None
+
 # Folders whose tests run on both databases.
 ON_POSTGRES = {"actions", "models", "own_truth", "pipeline", "views", "stages"}
 
@@ -101,6 +103,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "browser" in fixtures:
             item.add_marker(pytest.mark.browser)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """No test may leave its process with another priority: all that it starts later would inherit it."""
+    if hasattr(os, "sched_getscheduler") and (policy := os.sched_getscheduler(0)) != SCHEDULING:
+        os.sched_setscheduler(0, SCHEDULING, os.sched_param(0))
+        pytest.fail(f"the test left its process with scheduling policy {policy} instead of {SCHEDULING}")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,6 +49,22 @@ def with_mouth(picture: U8, opening: int, *, at: tuple[int, int] = (160, 90)) ->
     return drawn
 
 
+@contextmanager
+def same_scheduling() -> Iterator[None]:
+    """Give the calling thread its scheduling policy back: for root, SVT-AV1 leaves it with SCHED_FIFO at priority 99.
+
+    Everything that the process starts later would inherit that, browsers too, and starve the rest of the machine.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # not on macOS
+        yield
+        return
+    policy, values = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, values)
+
+
 def write_film(
     path: Path,
     pictures: Iterable[U8],
@@ -64,7 +82,7 @@ def write_film(
     file says nothing).
     """
     pictures = list(pictures)
-    with av.open(str(path), "w") as container:
+    with same_scheduling(), av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE, options={**QUICK.get(codec, {}), **(options or {})})
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pixel_format
