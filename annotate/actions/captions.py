@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from annotate.actions.batches import batches
 from annotate.models import Caption
 from ingest.actions import history
 from ingest.actions.history import snapshot
@@ -16,7 +17,6 @@ from ingest.humane import count
 from ingest.models import Collection, Frame, Operation, Revision
 
 LENGTH_MAX = 4000
-BATCH = 500  # rows per statement
 LABELS = {"text": "caption"}
 
 
@@ -69,7 +69,7 @@ def write_all(
     with history.operation(collection=collection, by=by, kind="captions.write_all", summary="", key=key) as record:
         rows: dict[int, Caption] = {}
         frame_count = 0
-        for part in _batches(sorted(words)):
+        for part in batches(sorted(words)):
             frames = Frame.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
             frame_count += len(frames.values_list("pk", flat=True))
             rows |= {row.frame_id: row for row in Caption.objects.filter(frame__in=part)}
@@ -83,14 +83,10 @@ def write_all(
         fresh = {pk: text for pk, text in words.items() if text != current[pk]}
         if not fresh:
             raise BadInput("No caption would change.")
-        for part in _batches(list(fresh)):
+        for part in batches(list(fresh)):
             _set_all(record, {pk: fresh[pk] for pk in part}, rows, by)
         record.operation.summary = f"{count(len(fresh), 'caption')} changed"
     return record.operation
-
-
-def _batches(keys: list[int]) -> Iterator[list[int]]:
-    return (keys[start : start + BATCH] for start in range(0, len(keys), BATCH))
 
 
 def _set_all(record: history.Recorder, texts: Mapping[int, str], rows: Mapping[int, Caption], by: Any) -> None:

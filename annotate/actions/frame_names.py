@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from annotate.actions.batches import batches
 from annotate.algorithms.name_evidence import PERSON, Named, SeenFace, candidates, counting, ranked
 from annotate.models import Character, Face, FaceState, FrameCharacter, NamedBy, TagState
 from ingest.actions.history import Recorder
-
-BATCH = 500  # frames per query
 
 
 def faces_of(frames: Iterable[int]) -> dict[int, list[SeenFace]]:
@@ -61,8 +60,8 @@ def candidate_names(frames: Iterable[int]) -> dict[int, list[str]]:
 def settle(record: Recorder, frames: Iterable[int]) -> None:
     """Update which characters of frames apply after labels of faces changed; inside the same operation."""
     keys = sorted(set(frames))
-    for start in range(0, len(keys), BATCH):
-        names = stored(keys[start : start + BATCH])
+    for part in batches(keys):
+        names = stored(part)
         if not names:
             continue
         faces = faces_of(names)

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import F
 
 from annotate.actions import frame_names
+from annotate.actions.batches import batches
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from annotate.models.character import KEYS
 from ingest import humane
@@ -25,7 +26,6 @@ NAMING = (
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 NAME_MAX = 200
 UNKNOWN = "unnamed"
-BATCH = 500  # rows per UPDATE: SQLite allows about 32,000 variables
 
 
 Seen = Mapping[int, int] | None  # by a face's key the version that the page showed
@@ -93,9 +93,7 @@ def locked_faces(*, collection: Collection, faces: Iterable[Face | int]) -> list
     if not keys:
         raise BadInput("Select at least one face.")
     rows: list[Face] = []
-    ordered = sorted(keys)
-    for start in range(0, len(ordered), BATCH):
-        part = ordered[start : start + BATCH]
+    for part in batches(sorted(keys)):
         rows += Face.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
     if len(rows) != len(keys):
         raise Conflict(f"{len(keys) - len(rows)} of these faces no longer exist. Reload the page.")
@@ -187,8 +185,8 @@ def _write(changed: Iterable[tuple[Face, Mapping[str, Any]]]) -> None:
         values = {name: value for name, value in after.items() if value != before[name]}
         alike.setdefault(repr(values), (values, []))[1].append(face.pk)
     for values, keys in alike.values():
-        for start in range(0, len(keys), BATCH):
-            Face.objects.filter(pk__in=keys[start : start + BATCH]).update(**values, version=F("version") + 1)
+        for part in batches(keys):
+            Face.objects.filter(pk__in=part).update(**values, version=F("version") + 1)
 
 
 def answer(face: Face, *, state: FaceState, character: Character | None, by: Any) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotate.actions.naming import BATCH, answer, change_faces, named
+from annotate.actions.batches import batches
+from annotate.actions.naming import answer, change_faces, named
 from annotate.models import Character, Face, FaceState, NamedBy
 from ingest import humane
 from ingest.actions import history
@@ -81,8 +82,8 @@ def apply(
 def _waiting(collection: Collection, keys: Sequence[int]) -> list[Face]:
     """The faces that still wait for a name, locked in the order of their keys."""
     rows: list[Face] = []
-    for start in range(0, len(keys), BATCH):
-        faces = Face.objects.select_for_update().filter(collection=collection, pk__in=keys[start : start + BATCH])
+    for part in batches(keys):
+        faces = Face.objects.select_for_update().filter(collection=collection, pk__in=part)
         rows += faces.unnamed().order_by("pk").defer("embedding")
     return rows
 

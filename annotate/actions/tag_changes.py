@@ -3,13 +3,14 @@ operation, which one undo takes back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import BigIntegerField, Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
 
-from annotate.actions.tags import BATCH, by_name, clean_name, decide, resolve
+from annotate.actions.batches import batches
+from annotate.actions.tags import by_name, clean_name, decide, resolve
 from annotate.models import FrameTag, Tag, TagCount, TagState
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict
@@ -126,12 +127,12 @@ def apply(
             if new_name
         }
         for pk, keys in found.items():
-            for part in _batches(keys):
+            for part in batches(keys):
                 list(Frame.objects.select_for_update().filter(pk__in=part).order_by("pk").values_list("pk"))
                 decide(record, part, [wanted[pk][0]], state=TagState.NO, by=by)
         for pk, keys in fitting.items():
             new_tag = new_tags[wanted[pk][1]]
-            for part in _batches(keys):
+            for part in batches(keys):
                 decide(record, part, [new_tag], state=TagState.YES, by=by)
         frame_count = len({frame for keys in found.values() for frame in keys})
         record.operation.summary = _summary([wanted[pk] for pk, keys in found.items() if keys], frame_count)
@@ -144,10 +145,6 @@ def _frames_of(rows: QuerySet[FrameTag]) -> list[int]:
 
 def _refusals(tag: Tag) -> QuerySet[FrameTag]:
     return FrameTag.objects.filter(NOT_HERE, frame=OuterRef("frame"), tag=tag)
-
-
-def _batches(keys: list[int]) -> Iterator[list[int]]:
-    return (keys[start : start + BATCH] for start in range(0, len(keys), BATCH))
 
 
 def _rows(frames: QuerySet[Frame] | None, collection: Collection) -> QuerySet[FrameTag]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from annotate.actions.batches import BATCH, batches
 from annotate.actions.naming import refuse_unstorable
 from annotate.algorithms.contradictions import contradicting
 from annotate.models import FrameTag, Tag, TagAlias, TagState
@@ -23,7 +24,6 @@ from ingest.models import Collection, Frame, Operation
 
 NAME_MAX = 200
 WORD = ("state", "score", "model_version_id", "by_id", "by_person")
-BATCH = 500
 
 
 def clean_name(text: str) -> str:
@@ -107,8 +107,7 @@ def _apply(
         frame_count = 0
         added = resolve(add, make=True)
         removed = resolve(remove, make=known_to_models, seen_by=None if known_to_models else collection)
-        for start in range(0, len(keys), BATCH):
-            part = keys[start : start + BATCH]
+        for part in batches(keys):
             locked = Frame.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
             present = [frame.pk for frame in locked.only("pk")]
             frame_count += len(present)

@@ -274,9 +274,9 @@ def _rounded_down(limit: float) -> float:
 def _ruling(folders: Sequence[FolderShare], epoch: float) -> Ruling | None:
     pictures = sum(row.pictures for row in folders)
     # A tenth above: multiplies are rounded, and a warning of nothing much helps nobody.
-    often, usual = 1.1 * FREQUENT * epoch / pictures, _median((row.pictures, row.multiply) for row in folders)
-    rarely = 1.1 * FREQUENT * usual
-    frequent = [row for row in folders if row.multiply > (min(often, rarely) if row.pictures < RARE else often)]
+    limit = 1.1 * FREQUENT * epoch / pictures
+    limit_rare = min(limit, 1.1 * FREQUENT * _median((row.pictures, row.multiply) for row in folders))
+    frequent = [row for row in folders if row.multiply > (limit_rare if row.pictures < RARE else limit)]
     share = math.fsum(row.epoch_share for row in frequent)
     if share < RULING_SHARE:
         return None

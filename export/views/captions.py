@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate.actions import captions as caption_actions
+from annotate.actions.batches import batches
 from annotate.algorithms.query import QueryError
 from annotate.algorithms.replacing import PatternError, replaced
 from annotate.models import Caption
@@ -36,7 +37,6 @@ from ingest.views.responses import came_from, errors_in_words, is_partial, seen,
 PAGE = 40
 SELECTED_MAX = 500
 ALL_MAX = 10_000  # of one change: composed twice, and the history holds two texts for each
-BATCH = 500  # frames that are read at once
 EXAMPLES_MAX = 100
 TEXT_MAX = 500
 
@@ -181,8 +181,8 @@ def _planned(request: HttpRequest, collection: Collection) -> tuple[_Captions, d
     """The chosen captions, and the new text of each that would change. BadInput where the form lacks something."""
     keys = _chosen_keys(request, collection)
     captions = _Captions({}, {})
-    for start in range(0, len(keys), BATCH):
-        for row in _rows_of(collection, keys[start : start + BATCH]):
+    for part in batches(keys):
+        for row in _rows_of(collection, part):
             captions.texts[row.frame.pk] = row.text
             if row.stored:
                 captions.stored[row.frame.pk] = row.stored

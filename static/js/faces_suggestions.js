@@ -222,14 +222,17 @@ export async function askForSuggestions({ anew = false } = {}) {
   isDue = true;
   if (isAsking) return;
   isAsking = true;
-  while (isDue) {
-    await new Promise((resolve) => {
-      setTimeout(resolve, SOON_MS);
-    });
-    isDue = false;
-    await ask();
+  try {
+    while (isDue) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, SOON_MS);
+      });
+      isDue = false;
+      await ask();
+    }
+  } finally {
+    isAsking = false; // also where an answer was none: the next name asks again
   }
-  isAsking = false;
 }
 
 // The name is not wanted: Enter takes it no more. Returns whether there was one.

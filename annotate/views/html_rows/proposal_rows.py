@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from annotate.actions.batches import batches
 from annotate.models import Character, Evaluation, Face, FaceCluster
 from annotate.views.html_rows.parts import BOX, PLACE, bases, picture_part, place
 from ingest.models import Collection
@@ -14,7 +15,6 @@ from ingest.views.macros import render_macro
 TILES_A_GROUP = 8
 GROUPS_MAX = 60  # of all characters; each has at least GROUPS_A_CHARACTER
 GROUPS_A_CHARACTER = 2
-BATCH = 500
 
 
 class Stored(NamedTuple):
@@ -126,8 +126,7 @@ def _group(key: str, members: list[Stored], tiles: dict[int, _Tile], titles: dic
 
 def _waiting(collection: Collection, names: Sequence[Stored]) -> Iterable[Stored]:
     """Those whose face still waits, as it was when the name was proposed."""
-    for start in range(0, len(names), BATCH):
-        part = names[start : start + BATCH]
+    for part in batches(names):
         faces = Face.objects.filter(collection=collection, pk__in=[name.face for name in part]).unnamed()
         versions = dict(faces.order_by().values_list("pk", "version"))
         yield from (name for name in part if versions.get(name.face) == name.version)
@@ -135,9 +134,8 @@ def _waiting(collection: Collection, names: Sequence[Stored]) -> Iterable[Stored
 
 def _tiles(faces: Iterable[int]) -> dict[int, _Tile]:
     tiles: dict[int, _Tile] = {}
-    keys = list(faces)
-    for start in range(0, len(keys), BATCH):
-        rows = Face.objects.filter(pk__in=keys[start : start + BATCH])
+    for part in batches(list(faces)):
+        rows = Face.objects.filter(pk__in=part)
         for row in rows.values_list("pk", "frame_id", "crop", *BOX, *PLACE, named=True):
             style = picture_part(*(getattr(row, name) for name in BOX))
             tiles[row.pk] = _Tile(row.pk, row.frame_id, row.crop, 0.0, place(row), style)
@@ -146,8 +144,7 @@ def _tiles(faces: Iterable[int]) -> dict[int, _Tile]:
 
 def _titles(groups: set[int]) -> dict[int, str]:
     titles: dict[int, str] = {}
-    keys = sorted(groups - {0})
-    for start in range(0, len(keys), BATCH):
-        rows = FaceCluster.objects.filter(pk__in=keys[start : start + BATCH])
+    for part in batches(sorted(groups - {0})):
+        rows = FaceCluster.objects.filter(pk__in=part)
         titles |= {pk: f"Group {number}" for pk, number in rows.values_list("pk", "number")}
     return titles

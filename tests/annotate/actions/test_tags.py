@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotate.actions import batches
 from annotate.actions import tags as acts
 from annotate.models import FrameTag, ModelVersion, Tag, TagAlias, TagState
 from ingest.actions import history
@@ -161,7 +162,7 @@ def test_a_cleaned_tag_cleans_to_itself(text):
 
 @pytest.mark.django_db
 def test_known_and_new_tags_are_added_together_to_frames_of_several_batches(collection, bob, frames, monkeypatch):
-    monkeypatch.setattr(acts, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     Tag.objects.create(name="smile")
     keys = [frame.pk for frame in frames]
     operation = acts.add(collection=collection, frames=keys, names=["smile", "new"], by=bob)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from annotate.actions import captions
+from annotate.actions import batches, captions
 from annotate.models import Caption, Face
 from export.views import captions as views
 from ingest.actions import history
@@ -132,8 +132,7 @@ def test_all_captions_that_match_are_changed_at_once_on_every_page_and_undone_at
     show: Show, as_bob: Client, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "PAGE", 2)
-    monkeypatch.setattr(views, "BATCH", 2)
-    monkeypatch.setattr(captions, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     listed = page(as_bob, show)
     assert len(listed.context["rows"]) == 2
     assert "All 6 frames" in " ".join(html_of(listed).split())
