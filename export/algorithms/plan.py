@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from export.algorithms import captions, metadata
 from export.algorithms.balance import Balance, balance
@@ -20,7 +21,7 @@ from export.algorithms.levels import (
     own_folders,
     signature_of,
 )
-from export.algorithms.parts import Part, parts_of
+from export.algorithms.parts import parts_of
 from export.algorithms.recipe import Recipe
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
@@ -35,7 +36,8 @@ SHORT_BYTES = 20  # of an input's own folders in the short form
 class Item:
     """One picture of the dataset: its facts, folder and file name without extension; for a crop, its square.
 
-    It is upscaled in `passes`, then resized to `size` (None: only the recipe's bounds apply).
+    It is upscaled in `passes`, then resized to `size` (None: only the recipe's bounds apply). `captions` as they are
+    written, a line each. `weight`: the multiply of its folder. `split`: `train`, `validation`, `test`, or empty.
     """
 
     picture: Picture
@@ -44,11 +46,27 @@ class Item:
     crop: Crop | None = None
     passes: int = 0
     size: tuple[int, int] | None = None
+    captions: tuple[str, ...] = ()
+    weight: float = 1.0
+    split: str = ""
 
     @property
     def all_passes(self) -> int:
         """The passes, including those the stored picture had before."""
         return self.picture.passes + self.passes
+
+    @property
+    def caption(self) -> str:
+        """The first caption, or nothing."""
+        return self.captions[0] if self.captions else ""
+
+
+class Items(Protocol):
+    """The pictures of a plan in the order of their keys: counted, and read as often as needed (from memory or disk)."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Item]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +76,7 @@ class Plan:
     `spelled`: character -> spelling in folders. `upscaled`: number of pictures by passes of upscaling.
     """
 
-    items: tuple[Item, ...]
+    items: Items
     balance: Balance
     left_out: Mapping[str, int]
     spelled: Mapping[str, str] = field(default_factory=dict)
@@ -115,38 +133,76 @@ def balance_of(counts: Mapping[Signature, int], folders: Mapping[Signature, Path
     return balance(pictures, options.weights, min_multiply=options.min_multiply, max_multiply=options.max_multiply)
 
 
+class Planning:
+    """Two passes over the same pictures, in the order of their keys: `add` each, `settle`, then ask `items_of` each.
+
+    Only counts are kept between the passes, so that a dataset of any size can be planned. Deterministic.
+    """
+
+    def __init__(self, recipe: Recipe, *, factor: int = 2) -> None:
+        """`factor`: of one pass of the recipe's upscaler."""
+        self.recipe = recipe
+        self._factor = factor
+        self._left_out: Counter[str] = Counter()
+        self._counts: Counter[Signature] = Counter()
+        self._upscaled: Counter[int] = Counter()
+        self._folders: Mapping[Signature, Path] = {}
+        self._weights: Mapping[Path, float] = {}
+        self._names = Names()
+
+    def add(self, picture: Picture) -> bool:
+        """Count a picture; False if it is left out and needs no second pass."""
+        reason = reason_left_out(picture, self.recipe.selection)
+        if reason is not None:
+            self._left_out[reason] += 1
+            return False
+        parts, reasons = parts_of(picture, self.recipe, factor=self._factor)
+        self._left_out.update(reasons)
+        for part in parts:
+            self._counts[signature_of(part.picture)] += 1
+            if passes := part.picture.passes + part.passes:
+                self._upscaled[passes] += 1
+        return bool(parts)
+
+    def settle(self, items: Items = ()) -> Plan:
+        """Return the plan of what was added, around `items`: folders and balance are decided."""
+        self._folders = folders_for(self._counts, self.recipe.arrange)
+        balance = balance_of(self._counts, self._folders, self.recipe)
+        self._weights = {share.path: share.multiply for share in balance.folders}
+        return Plan(
+            items,
+            balance,
+            dict(sorted(self._left_out.items())),
+            spellings(self._counts, self.recipe.arrange),
+            dict(sorted(self._upscaled.items())),
+        )
+
+    def items_of(self, picture: Picture) -> Iterator[Item]:
+        """Yield the items of a picture that `add` took; each picture once, in the order of their keys."""
+        stem = short_stem if self.recipe.arrange.short_names else str
+        for part in parts_of(picture, self.recipe, factor=self._factor)[0]:
+            folder = self._folders[signature_of(part.picture)]
+            yield Item(
+                part.picture,
+                folder,
+                self._names.stem(stem(part.picture.stem)),
+                part.crop,
+                part.passes,
+                part.size,
+                captions_of(part.picture, self.recipe),
+                self._weights[folder],
+            )
+
+
 def make_plan(pictures: Iterable[Picture], recipe: Recipe, *, factor: int = 2) -> Plan:
-    """Select, crop, arrange and balance. Deterministic: the order of the input does not matter.
+    """Plan pictures that are in memory: select, crop, arrange, balance and caption them. Their order does not matter.
 
     `factor`: of one pass of the recipe's upscaler.
     """
-    left_out: Counter[str] = Counter()
-    chosen: list[Part] = []
-    for picture in sorted(pictures, key=lambda row: row.key):
-        reason = reason_left_out(picture, recipe.selection)
-        if reason is not None:
-            left_out[reason] += 1
-            continue
-        parts, reasons = parts_of(picture, recipe, factor=factor)
-        chosen += parts
-        left_out.update(reasons)
-    signatures = [signature_of(part.picture) for part in chosen]
-    counts = Counter(signatures)
-    folders = folders_for(counts, recipe.arrange)
-    names = Names()
-    stem = short_stem if recipe.arrange.short_names else str
-    items = tuple(
-        Item(part.picture, folders[signature], names.stem(stem(part.picture.stem)), part.crop, part.passes, part.size)
-        for part, signature in zip(chosen, signatures, strict=True)
-    )
-    upscaled = Counter(item.all_passes for item in items if item.all_passes)
-    return Plan(
-        items,
-        balance_of(counts, folders, recipe),
-        dict(sorted(left_out.items())),
-        spellings(counts, recipe.arrange),
-        dict(upscaled),
-    )
+    planning = Planning(recipe, factor=factor)
+    chosen = [picture for picture in sorted(pictures, key=lambda row: row.key) if planning.add(picture)]
+    plan = planning.settle()
+    return replace(plan, items=tuple(item for picture in chosen for item in planning.items_of(picture)))
 
 
 def facts(picture: Picture, recipe: Recipe) -> metadata.Facts:

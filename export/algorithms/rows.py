@@ -25,11 +25,46 @@ class Face:
     character: str = ""
     outfit: bool = False
     by_person: bool = False  # the name was given by a person
+    author: str = ""  # of the box, a key of the manifest's authors
+    name_author: str = ""  # of the name, likewise
+    score: float = 1.0  # of the box
+    confidence: float | None = None  # of a name that a model gave
 
     @property
     def height(self) -> float:
         """Height relative to the picture, 0..1."""
         return min(1.0, max(0.0, self.bottom - self.top))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """A tag of a picture with who said it: `author` is a key of the manifest's authors, `at` a day (`2026-11-30`).
+
+    `category`: Danbooru's number.
+    """
+
+    tag: str
+    category: int = 0
+    author: str = ""
+    score: float = 1.0
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a picture comes from: SHA-256 of its source, name in a folder, index, seconds in a film.
+
+    `groups`: what belongs together and must not be split (`shot:12`, `copy:...`), each unique in the collection.
+    `original_size`: (width, height) of the picture that a crop was cut from.
+    """
+
+    source: str = ""
+    name: str = ""
+    index: int = 0
+    start_s: float = 0.0
+    end_s: float = 0.0
+    groups: tuple[str, ...] = ()
+    original_size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +103,8 @@ class Picture:
     meta: tuple[str, ...] = ()  # tags about the picture itself, labels of classifiers
     cropped: bool = False
     passes: int = 0  # of upscaling that the stored picture has behind it
+    labels: tuple[Label, ...] = ()  # every tag with its author, in the order of the scores
+    origin: Origin = Origin()
 
     @property
     def source(self) -> str:

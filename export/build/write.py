@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from typing import Any
 from annotate.backends.contract import Upscaler
 from export.algorithms import metadata
 from export.algorithms.placing import Placed, placed
-from export.algorithms.plan import Item, Plan, captions_of, facts
+from export.algorithms.plan import Item, Plan, facts
 from export.algorithms.recipe import Recipe
 from export.build.sinks import FolderSink
 from export.formats import masks
@@ -192,7 +192,7 @@ def _digest(plan: Plan, recipe: Recipe, layout: Placed, upscaler: Upscaler | Non
     return digest.hexdigest()
 
 
-def _works(items: Sequence[Item]) -> Iterator[_Work]:
+def _works(items: Iterable[Item]) -> Iterator[_Work]:
     for _, group in groupby(items, key=lambda item: item.picture.key.split(":crop")[0]):
         yield _Work(tuple(group))
 
@@ -258,7 +258,7 @@ def _write_item(
 ) -> None:
     """Write the picture with the extension `after`, its caption and its JSON."""
     base = _base(item, layout)
-    lines = captions_of(item.picture, recipe)
+    lines = item.captions
     sink.write(base + after, picture)
     if lines or layout.write_empty_captions:
         sink.write(base + layout.caption_ending, "\n".join(lines).encode())
