@@ -84,7 +84,7 @@ def inside(picture: Picture, square: tuple[int, int, int], *, suffix: str, only:
     faces = tuple(_moved(face, *size, *square) for face in visible_faces)
     tags = list(zip(picture.tags, picture.scores or (1.0,) * len(picture.tags), strict=True))
     if len(faces) < len(picture.faces):
-        tags = [(tag, score) for tag, score in tags if not _COUNT_TAG.fullmatch(tag)]
+        tags = [(tag, score) for tag, score in tags if not _counts(tag)]
     return replace(
         picture,
         key=f"{picture.key}:crop{suffix}",
@@ -94,6 +94,8 @@ def inside(picture: Picture, square: tuple[int, int, int], *, suffix: str, only:
         faces=faces,
         tags=tuple(tag for tag, _ in tags),
         scores=tuple(score for _, score in tags),
+        labels=tuple(label for label in picture.labels if len(faces) == len(picture.faces) or not _counts(label.tag)),
+        origin=replace(picture.origin, original_size=size),
         caption=None,  # a person wrote it for the complete picture
         prose="",  # and so did a model or a file
         proses=(),
@@ -101,6 +103,10 @@ def inside(picture: Picture, square: tuple[int, int, int], *, suffix: str, only:
         characters=(),  # characters without a face may be anywhere in the picture
         cropped=True,
     )
+
+
+def _counts(tag: str) -> bool:
+    return _COUNT_TAG.fullmatch(tag) is not None
 
 
 def _lies_in(face: Face, width: int, height: int, left: int, top: int, side: int) -> bool:

@@ -180,7 +180,8 @@ class Planning:
     def items_of(self, picture: Picture) -> Iterator[Item]:
         """Yield the items of a picture that `add` took; each picture once, in the order of their keys."""
         stem = short_stem if self.recipe.arrange.short_names else str
-        for part in parts_of(picture, self.recipe, factor=self._factor)[0]:
+        parts = parts_of(picture, self.recipe, factor=self._factor)[0]
+        for part in sorted(parts, key=lambda row: row.picture.key):
             folder = self._folders[signature_of(part.picture)]
             yield Item(
                 part.picture,

@@ -38,7 +38,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """A tag of a picture with who said it: `author` is a key of the manifest's authors, `at` a day (`2026-11-30`).
+    """A tag of a picture with who said it: `author` is a key of the manifest's authors, `day` as `2026-11-30`.
 
     `category`: Danbooru's number.
     """
@@ -47,7 +47,7 @@ class Label:
     category: int = 0
     author: str = ""
     score: float = 1.0
-    at: str = ""
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

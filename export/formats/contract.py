@@ -44,13 +44,15 @@ class Written:
 
 
 class Writer(Protocol):
-    """Writes one dataset. `base` and `beside` are called from several threads and must depend on their arguments and
-    the plan's head only; `add` and `close` are called from one thread, `add` in the plan's order."""
+    """Writes one dataset. `add` and `close` are called from one thread, `add` in the plan's order.
+
+    `base` and `side_files` are called from several threads; they depend on their arguments and the plan's head alone.
+    """
 
     def base(self, item: Item) -> str:
         """Return the picture's path below the dataset without its ending; unique in the dataset."""
 
-    def beside(self, item: Item, written: Written) -> Iterable[tuple[str, bytes]]:
+    def side_files(self, item: Item, written: Written) -> Iterable[tuple[str, bytes]]:
         """Yield the files that belong to this picture alone (caption, JSON), as path and bytes."""
 
     def add(self, item: Item, written: Written, picture: bytes | None) -> None:
@@ -61,7 +63,7 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Contents:
     """What a reader finds in a written dataset: pictures, and how many of them with a caption or label."""
 
     pictures: int
@@ -97,7 +99,7 @@ class Format:
     label: str
     group: Group = "trainers"
     open: Callable[[Plan, Recipe, Sink], Writer]
-    check: Callable[[DiskPath], Found]
+    check: Callable[[DiskPath], Contents]
     problems: Callable[[Recipe], tuple[str, ...]] = _nothing
     warnings: Callable[[Recipe], tuple[str, ...]] = _nothing
     rounding: Rounding = "exact"
