@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from annotate.algorithms.name_evidence import RANKS
 from annotate.models import (
@@ -26,7 +28,7 @@ from annotate.models import (
 )
 from annotate.tagging.from_pixels import COMPUTED
 from export.algorithms.rows import Face as FaceRow
-from export.algorithms.rows import Picture
+from export.algorithms.rows import Label, Origin, Picture
 from ingest.algorithms.normal_form import normal
 from ingest.models import Collection, Episode, Frame, FrameState, OriginalUse, SourceKind
 
@@ -34,8 +36,12 @@ RATING = "rating:"
 WEAK_BELOW = 0.5  # score of a computed tag that captions leave out by default
 CLUSTER = "cluster_"
 SOLO = "solo"
+PERSON, MODEL, FILE = "person", "model", "file"  # kinds of authors
 RATINGS = ("general", "sensitive", "questionable", "explicit")
-FIELDS = ("pk", "episode_id", "index", "name", "page", "width", "height", "file", "original", "original_use")
+FIELDS = (
+    *("pk", "episode_id", "index", "name", "page", "width", "height", "file", "original", "original_use"),
+    *("time_s", "end_s", "shot_id"),
+)
 CHUNK = 2000  # frames per read, each with a few thousand rows of faces and tags
 EXCLUDED = "excluded by a person"
 NOT_EXPORTABLE = "from a source that may not be exported"
@@ -49,27 +55,54 @@ _PEOPLE_TAGS = (
 
 
 def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool = True) -> Iterator[Picture]:
-    """Yield the exportable pictures of a collection in the order of their episodes.
+    """Yield the exportable pictures of a collection in the order of their keys.
 
     Without `tags`, only count tags are read (all that folders depend on), and no captions.
     `name_clusters` calls the unnamed faces of a cluster `cluster_01` ...
     """
-    episodes = {row.pk: row for row in collection.episodes.select_related("source")}
-    last = 0
-    while True:
-        frames = list(
-            Frame.objects.for_export()
-            .filter(collection=collection, pk__gt=last)
-            .exclude(file="")
-            .order_by("pk")
-            .values_list(*FIELDS)[:CHUNK]
-        )
-        if not frames:
-            return
-        last = frames[-1][0]
+    frames_of = Frame.objects.for_export().exclude(file="").filter(episode=OuterRef("pk")).order_by()
+    count = frames_of.values("episode").annotate(count=Count("pk")).values("count")
+    rows = collection.episodes.select_related("source").annotate(frame_count=Subquery(count))
+    episodes = {row.pk: row for row in rows}
+    counts = {pk: n for pk, row in episodes.items() if (n := int(vars(row)["frame_count"] or 0))}
+    for frames in _batches(collection, episodes, counts):
         keys = [frame[0] for frame in frames]
         of_files = [frame[0] for frame in frames if episodes[frame[1]].source.kind == SourceKind.PICTURES]
-        yield from _rows(frames, episodes, _facts_of(keys, of_files, name_clusters=name_clusters, tags=tags))
+        every = _facts_of(keys, of_files, name_clusters=name_clusters, tags=tags)
+        yield from _rows(frames, episodes, every)
+
+
+def _batches(
+    collection: Collection, episodes: dict[int, Episode], counts: dict[int, int]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the columns of frames, a few thousand at a time, in the order of their keys (`picture_key`)."""
+    frames = Frame.objects.for_export().filter(collection=collection).exclude(file="")
+    together: list[int] = []  # short episodes: thousands of them may have one picture each
+
+    def read(rows: QuerySet[Frame]) -> list[tuple[Any, ...]]:
+        return sorted(rows.values_list(*FIELDS), key=lambda row: picture_key(episodes[row[1]], row[2]))
+
+    for pk in sorted(counts, key=lambda pk: picture_key(episodes[pk], 0)):
+        if together and sum(counts[key] for key in together) + counts[pk] > CHUNK:
+            yield read(frames.filter(episode_id__in=together))
+            together = []
+        if counts[pk] <= CHUNK:
+            together.append(pk)
+            continue
+        last = -1
+        while part := read(frames.filter(episode_id=pk, index__gt=last).order_by("index")[:CHUNK]):
+            yield part
+            last = part[-1][2]
+    if together:
+        yield read(frames.filter(episode_id__in=together))
+
+
+def picture_key(episode: Episode, index: int) -> str:
+    """Return the key of a frame's picture, which is the same in every database.
+
+    It says content and position instead of row keys, so that the same inputs give the same captions.
+    """
+    return f"{episode.source.sha256[:20]}:{index:08d}"
 
 
 def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list[Picture]:
@@ -77,7 +110,8 @@ def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list
     keys = [frame.pk for frame in frames]
     values = [tuple(getattr(frame, name) for name in FIELDS) for frame in frames]
     episodes = {frame.episode_id: frame.episode for frame in frames}
-    return list(_rows(values, episodes, _facts_of(keys, keys, name_clusters=name_clusters, tags=True)))
+    every = _facts_of(keys, keys, name_clusters=name_clusters, tags=True)
+    return list(_rows(values, episodes, every))
 
 
 def left_out(collection: Collection) -> dict[str, int]:
@@ -118,7 +152,7 @@ class _Facts:
 
     faces: dict[int, list[FaceRow]]
     characters: dict[int, list[tuple[str, bool, bool]]]
-    tags: dict[int, list[tuple[str, float, int]]]
+    labels: dict[int, list[Label]]
     weak: dict[int, set[str]]
     passes: dict[int, int]
     captions: dict[int, tuple[str, datetime]] = field(default_factory=dict)  # a person's, and when it was written
@@ -130,8 +164,9 @@ class _Facts:
 def _facts_of(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bool) -> _Facts:
     """Without `tags` only what folders depend on. `of_files`: those of the frames that came as pictures."""
     faces = _faces(keys, name_clusters=name_clusters)
-    tags_by_frame, weak = _tags(keys, every=tags, shared={pk for pk, rows in faces.items() if len(rows) > 1})
-    by_frame = _Facts(faces, _characters(keys), tags_by_frame, weak, _passes(of_files))
+    shared = {pk for pk, rows in faces.items() if len(rows) > 1}
+    labels, weak = _labels(keys, every=tags, shared=shared)
+    by_frame = _Facts(faces, _characters(keys), labels, weak, _passes(of_files))
     if tags:
         by_frame.captions, by_frame.models, by_frame.proses = (
             _captions(keys),
@@ -144,15 +179,14 @@ def _facts_of(keys: list[int], of_files: list[int], *, name_clusters: bool, tags
 
 
 def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every: _Facts) -> Iterator[Picture]:
-    for pk, episode_id, index, name, page, width, height, file, original, use in frames:
+    for pk, episode_id, index, name, page, width, height, file, original, use, start_s, end_s, shot in frames:
         episode = episodes[episode_id]
-        tags = every.tags.get(pk, [])
+        labels = every.labels.get(pk, [])
         proses, models = every.proses.get(pk, []), every.models.get(pk, [])
         custom_caption, written = every.captions.get(pk, (None, None))
-        general = [(tag, score) for tag, score, category in tags if category == TagCategory.GENERAL]
+        general = [label for label in labels if label.category == TagCategory.GENERAL]
         yield Picture(
-            # Content and position instead of row keys: the same inputs give the same captions in any database.
-            key=f"{episode.source.sha256[:20]}:{index:08d}",
+            key=picture_key(episode, index),
             stem=stem_of(episode, index, name, page),
             file=file,
             # Of several pictures in a file, and of a damaged one, the stored picture is all there is of each pixel.
@@ -163,24 +197,35 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
             faces=tuple(every.faces.get(pk, ())),
             characters=tuple((who, outfit) for who, outfit, _ in every.characters.get(pk, ())),
             characters_by_person=tuple(who for who, _, person in every.characters.get(pk, ()) if person),
-            tags=tuple(tag for tag, _ in general),
-            scores=tuple(score for _, score in general),
-            weak=tuple(tag for tag, _ in general if tag in every.weak.get(pk, ())),
+            tags=tuple(label.tag for label in general),
+            scores=tuple(label.score for label in general),
+            weak=tuple(label.tag for label in general if label.tag in every.weak.get(pk, ())),
             series=episode.series,
             episode=episode_code(episode),
             image_type=episode.source.image_type,
             source_dirs=_source_dirs(episode, name),
-            copyright=tuple(tag for tag, _, category in tags if category == TagCategory.COPYRIGHT),
-            artist=tuple(tag for tag, _, category in tags if category == TagCategory.ARTIST),
-            rating=_rating([tag for tag, _, _ in tags]),
+            copyright=tuple(label.tag for label in labels if label.category == TagCategory.COPYRIGHT),
+            artist=tuple(label.tag for label in labels if label.category == TagCategory.ARTIST),
+            rating=_rating([label.tag for label in labels]),
             score=every.scores.get(pk),
-            meta=tuple(tag for tag, _, kind in tags if kind == TagCategory.META and not tag.startswith(RATING)),
+            meta=tuple(
+                label.tag for label in labels if label.category == TagCategory.META and not label.tag.startswith(RATING)
+            ),
             caption=custom_caption,
             prose=proses[0] if proses else models[0][0] if models else "",
             proses=tuple(proses) if len(proses) > 1 else (),
             # What a model wrote before a person did is out of date.
             sentences=(*proses, *(text for text, written_at in models if written is None or written_at > written)),
             passes=every.passes.get(pk, 0),
+            labels=tuple(labels),
+            origin=Origin(
+                source=episode.source.sha256,
+                name=name,
+                index=index,
+                start_s=start_s,
+                end_s=end_s,
+                groups=() if shot is None else (f"shot:{shot}",),
+            ),
         )
 
 
@@ -199,10 +244,12 @@ def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
         .order_by("frame_id", "left", "pk")
         .values_list(
             *("frame_id", "left", "top", "right", "bottom", "state"),
-            *("character__name", "character__parent_id", "cluster__number", "named_by"),
+            *("character__name", "character__parent_id", "cluster__number", "named_by", "named_user_id", "confidence"),
+            *("score", "model_version_id", "box_by_person", "drawn_by_id"),
         )
     )
-    for frame_id, left, top, right, bottom, state, name, parent, cluster, named_by in rows:
+    for frame_id, left, top, right, bottom, state, name, parent, cluster, named_by, *more in rows:
+        user, confidence, score, model, box_by_person, drawn_by = more
         if name is None and name_clusters and cluster is not None and state == FaceState.FACE:
             name = cluster_name(cluster)
             while name in taken:
@@ -217,6 +264,10 @@ def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
                 character=known,
                 outfit=parent is not None,
                 by_person=named_by == NamedBy.PERSON,
+                author=author_key(person=drawn_by, model=model, by_person=box_by_person),
+                name_author=author_key(person=user, by_person=True) if named_by == NamedBy.PERSON else named_by,
+                score=score,
+                confidence=confidence,
             )
         )
     return faces_by_frame
@@ -233,36 +284,47 @@ def _names_like_clusters(keys: list[int]) -> set[str]:
     return set(rows.values_list("name", flat=True))
 
 
-def _tags(
-    keys: list[int], *, every: bool, shared: set[int]
-) -> tuple[dict[int, list[tuple[str, float, int]]], dict[int, set[str]]]:
-    """Return the tags of frames, and which are computed, have a low score and were confirmed by no person.
+def author_key(*, person: int | None = None, model: int | None = None, by_person: bool) -> str:
+    """Return the key of who says a label: `person:3`, `model:7`, or `file`; `person` for a deleted account."""
+    if by_person:
+        return PERSON if person is None else f"{PERSON}:{person}"
+    return FILE if model is None else f"{MODEL}:{model}"
+
+
+def _labels(keys: list[int], *, every: bool, shared: set[int]) -> tuple[dict[int, list[Label]], dict[int, set[str]]]:
+    """Return the tags of frames by falling score, and which are computed, have a low score and were confirmed by no
+    person.
 
     `shared`: frames with several faces. There `solo` needs a person's word: it may be older than a face.
     """
-    rows = FrameTag.objects.filter(frame_id__in=keys, state=TagState.YES)
-    rows = rows.exclude(tag__name=SOLO, by_person=False, frame_id__in=shared)
-    if every:
-        rows = rows.order_by("frame_id", "-score", "tag__name")
-    else:
+    rows = FrameTag.objects.filter(frame_id__in=keys, state=TagState.YES).order_by()
+    if not every:
         rows = rows.filter(tag__name__in=_PEOPLE_TAGS)
-    tags_by_frame: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
-    weak: dict[int, set[str]] = defaultdict(set)
     columns = (
-        "frame_id",
-        "tag__name",
-        "score",
-        "tag__category",
-        "by_person",
-        "model_version__task",
-        "model_version__name",
+        *("frame_id", "tag__name", "tag__category", "score", "by_person", "by_id", "at"),
+        *("model_version_id", "model_version__task", "model_version__name"),
     )
-    for frame_id, name, score, category, by_person, *model in rows.values_list(*columns):
-        tags_by_frame[frame_id].append((name, score, category))
+    computed = (COMPUTED.task, COMPUTED.name)
+    labels: dict[int, list[Label]] = defaultdict(list)
+    weak: dict[int, set[str]] = defaultdict(set)
+    days: dict[date, str] = {}
+    authors: dict[tuple[bool, int | None, int | None], str] = {}
+    for frame_id, name, category, score, by_person, by, said_at, model, *version in rows.values_list(*columns):
+        if name == SOLO and not by_person and frame_id in shared:
+            continue
+        author = authors.get((by_person, by, model))
+        if author is None:
+            author = author_key(person=by, model=model, by_person=by_person)
+            authors[by_person, by, model] = author
+        when = said_at.date()
+        day = days.setdefault(when, when.isoformat())
+        labels[frame_id].append(Label(tag=name, category=category, author=author, score=score, day=day))
         is_unsure = score < WEAK_BELOW or name == SOLO  # it counts faces, and who turns away shows none
-        if is_unsure and not by_person and model == [COMPUTED.task, COMPUTED.name]:
+        if is_unsure and not by_person and tuple(version) == computed:
             weak[frame_id].add(name)
-    return tags_by_frame, weak
+    for row in labels.values():
+        row.sort(key=lambda label: (-label.score, label.tag))
+    return labels, weak
 
 
 def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:

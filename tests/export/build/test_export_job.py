@@ -301,7 +301,7 @@ def test_names_of_exports_are_checked(show: Show, alice: User) -> None:
 def test_reading_needs_the_same_number_of_queries_for_any_number_of_frames(
     show: Show, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         assert len(list(rows_from_database.pictures(show.collection))) == 12
 
 
