@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import zipfile
@@ -30,7 +31,8 @@ class FolderSink:
     def write(self, path: str, data: bytes) -> None:
         """Write one file at a relative path with `/`. Raises BadInput for a path that leads outside, StoreFull."""
         target = self.path(path)
-        temp = target.with_name(f".{target.name[:80]}.part")
+        # Files of one folder are written at once: long names with the same beginning must not share a temporary one.
+        temp = target.with_name(f".{hashlib.blake2s(target.name.encode(), digest_size=12).hexdigest()}.part")
         try:
             if self.reserve_bytes:
                 check_room(self.root, len(data), reserve_bytes=self.reserve_bytes)

@@ -7,6 +7,7 @@ import io
 import json
 import unicodedata
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -106,6 +107,14 @@ def test_the_same_recipe_gives_the_same_bytes_whatever_the_order_of_the_rows(sto
 
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
     assert any("_1.png" in name for name in hashes(tmp_path / "a"))
+
+
+def test_files_with_long_names_that_begin_alike_are_written_at_once(tmp_path: Path) -> None:
+    sink = FolderSink(tmp_path)
+    names = [f"{'a' * 90}{number:03d}.png" for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: sink.write(name, name.encode()), names))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: name for name in names}
 
 
 class Stop(Exception):
