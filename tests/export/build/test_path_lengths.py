@@ -37,7 +37,7 @@ LONG = {
 @pytest.fixture
 def long_show(show: Show) -> Show:
     """The show under a title as they are given in Japan, and with long names."""
-    title = "Sora no Ue no Chiisana Yama ni Noboru Shoujo-tachi no Nagai Natsuyasumi no Monogatari"
+    title = "Sora no Ue no Yama ni Noboru Shoujo-tachi no Nagai Natsuyasumi no Monogatari"
     Episode.objects.filter(pk=show.episode.pk).update(series=title)
     for number, row in enumerate(show.characters.values()):
         Character.objects.filter(pk=row.pk).update(name=f"Princess Number {number} of the Kingdom beyond the Mountains")
