@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from export.algorithms import format_names
 from export.algorithms.balance import Weight, WeightsError, parse_weights
 from export.algorithms.captions import CaptionOptions
 from export.algorithms.crops import CropOptions
 from export.algorithms.face_set import FaceSetOptions
-from export.algorithms.layouts.contract import Layout
-from export.algorithms.layouts.registry import LAYOUTS
 from export.algorithms.levels import Arrangement
 from export.algorithms.metadata import Version
 from export.algorithms.selection import Selection
@@ -78,7 +77,7 @@ class BalanceOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """`layout`: a name in `layouts.registry`; `caption_ending` is kohya's caption extension.
+    """`layout`: the name of a format (`format_names`); `caption_ending` is kohya's caption extension.
 
     `captions`: one per file, or all that files and models say of the picture as well, one per line. `masks`: of the
     characters, in a folder `.masks` like that of the pictures, or beside them as OneTrainer wants it.
@@ -91,19 +90,8 @@ class OutputOptions:
     captions: Literal["first", "lines"] = "first"
 
     def __post_init__(self) -> None:
-        if self.layout not in LAYOUTS:
-            raise ValueError(f"layout: choose from {', '.join(LAYOUTS)}; found {self.layout!r}")
-
-    @property
-    def layout_rules(self) -> Layout:
-        """The layout itself."""
-        return LAYOUTS[self.layout]
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the trainer of the layout does with several captions."""
-        text = self.layout_rules.several_captions
-        return (text,) if text and self.captions != "first" else ()
+        if self.layout not in format_names.NAMES:
+            raise ValueError(f"layout: choose from {', '.join(format_names.NAMES)}; found {self.layout!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

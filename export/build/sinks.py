@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import zipfile
@@ -20,7 +19,10 @@ _INSIDE = ".koma-building"
 
 
 class FolderSink:
-    """Files below one folder, each renamed into place when complete. Nothing is ever written outside it."""
+    """Files below one folder that is not in place yet: whoever builds it says which are complete, and moves it at last.
+
+    Nothing is ever written outside it.
+    """
 
     def __init__(self, root: Path, *, reserve_bytes: int = 0) -> None:
         """`reserve_bytes`: disk space that writes must leave free."""
@@ -30,21 +32,26 @@ class FolderSink:
 
     def write(self, path: str, data: bytes) -> None:
         """Write one file at a relative path with `/`. Raises BadInput for a path that leads outside, StoreFull."""
+        self._write(path, len(data), lambda target: target.write_bytes(data))
+
+    def copy(self, source: Path, path: str) -> int:
+        """Copy a file to a relative path and return its bytes. Raises FileNotFoundError, BadInput, StoreFull."""
+        size = source.stat().st_size
+        self._write(path, size, lambda target: shutil.copyfile(source, target))
+        return size
+
+    def _write(self, path: str, size: int, create: Callable[[Path], object]) -> None:
         target = self.path(path)
-        # Files of one folder are written at once: long names with the same beginning must not share a temporary one.
-        temp = target.with_name(f".{hashlib.blake2s(target.name.encode(), digest_size=12).hexdigest()}.part")
         try:
             if self.reserve_bytes:
-                check_room(self.root, len(data), reserve_bytes=self.reserve_bytes)
+                check_room(self.root, size, reserve_bytes=self.reserve_bytes)
             if target.parent not in self._folders:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._folders.add(target.parent)
-            temp.write_bytes(data)
-            temp.replace(target)
+            create(target)
         except OSError as error:
-            if target.parent in self._folders:
-                temp.unlink(missing_ok=True)
             if no_room(error):
+                target.unlink(missing_ok=True)
                 raise full(self.root, error) from error
             raise
 
@@ -58,11 +65,6 @@ class FolderSink:
         if not path or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
             raise BadInput(f"{path!r} is outside the dataset; nothing was written there.")
         return self.root.joinpath(*parts)
-
-    def remove_leftovers(self) -> None:
-        """Delete partial files of a process that died."""
-        for leftover in self.root.rglob(".*.part"):
-            leftover.unlink(missing_ok=True)
 
 
 def move_whole(built: Path, target: Path) -> None:

@@ -33,7 +33,7 @@ class Sink(Protocol):
 class Written:
     """A picture as it was written: path below the dataset, (width, height) and number of its bytes, their SHA-256.
 
-    `mask`: the path of its mask, if it has one.
+    `mask`: the path of its mask, if it has one. `upscaler`: the model that upscaled it.
     """
 
     path: str
@@ -41,6 +41,7 @@ class Written:
     bytes: int
     sha256: str
     mask: str = ""
+    upscaler: str = ""
 
 
 class Writer(Protocol):
@@ -56,10 +57,22 @@ class Writer(Protocol):
         """Yield the files that belong to this picture alone (caption, JSON), as path and bytes."""
 
     def add(self, item: Item, written: Written, picture: bytes | None) -> None:
-        """Note a picture in the files that describe all of them. `picture`: its bytes if the format packs them."""
+        """Note a picture in the files that describe all of them.
+
+        `picture`: its bytes if the format packs them. None for a picture of an earlier, interrupted call that is on
+        disk already; such pictures come first.
+        """
 
     def close(self) -> None:
         """Write the files that describe all pictures, and the configuration that starts the trainer."""
+
+
+class PackingWriter(Writer, Protocol):
+    """A writer that puts pictures into archives."""
+
+    @property
+    def safe(self) -> int:
+        """The number of pictures in complete archives on disk: only those are not packed again after a kill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +112,7 @@ class Format:
     label: str
     group: Group = "trainers"
     open: Callable[[Plan, Recipe, Sink], Writer]
-    check: Callable[[DiskPath], Contents]
+    check: Callable[[DiskPath, Recipe], Contents]
     problems: Callable[[Recipe], tuple[str, ...]] = _nothing
     warnings: Callable[[Recipe], tuple[str, ...]] = _nothing
     rounding: Rounding = "exact"

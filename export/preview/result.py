@@ -15,7 +15,7 @@ from typing import Any
 from django.core.cache import cache
 
 from export.actions.jobs import default_name
-from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
+from export.algorithms.balance import Balance, FolderShare, weight_of
 from export.algorithms.captions import Piece
 from export.algorithms.filenames import safe_name, short_stem
 from export.algorithms.levels import (
@@ -39,6 +39,7 @@ from export.algorithms.selection import reason_left_out
 from export.algorithms.upscaling import pass_warnings
 from export.build import rows_from_database, upscaling
 from export.build.path_lengths import Length, PathLengths, length_below, length_of
+from export.formats.registry import format_of, warnings_of
 from export.preview.example_faces import ExampleFace, FaceProgress, example_faces_of, progress_of
 from export.preview.selected import selected_frames
 from ingest.models import Collection, Frame
@@ -144,9 +145,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
     combinations = combination_counts(counts.items())
     result = balance_of(counts, folders, recipe)
     lengths = _path_lengths(collection, recipe, totals, folders, result)
-    warnings = [*pass_warnings(upscaled), *recipe.output.warnings]
-    if recipe.output.layout_rules.whole_repeats:
-        warnings += repeat_warnings(result)
+    warnings = [*pass_warnings(upscaled), *warnings_of(recipe, result)]
     if recipe.arrange.short_names:
         warnings += lengths.warnings  # short names would not help
     rows = _tree(result, recipe)
@@ -269,7 +268,7 @@ def _path_lengths(
     collection: Collection, recipe: Recipe, totals: Counted, folders: dict[Signature, Path], result: Balance
 ) -> PathLengths:
     """Path lengths of the dataset under its default name, without the numbers that distinguish equal names."""
-    written = recipe.output.layout_rules.folders(result)
+    written = format_of(recipe).folders(result)
     preset = preset_of(recipe)
     name = default_name(collection, preset.label if preset else "Recipe")
     lengths = PathLengths(top=length_of(safe_name(name, limit_bytes=80)))

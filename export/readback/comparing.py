@@ -17,8 +17,9 @@ from export.algorithms.readback import FolderFacts, Spellings, by_safe_name, for
 from export.algorithms.recipe import Recipe, RecipeError, parse
 from export.algorithms.spelling import CHARACTER_OTHERS, spelling_key
 from export.build.sinks import files_below
-from export.build.write import MANIFEST
+from export.build.summary import MANIFEST
 from export.formats.masks import is_mask
+from export.formats.registry import format_of
 from export.readback.companions import Companion, companion_of, misplaced_in
 from ingest import outside_json
 from ingest.errors import BadInput
@@ -127,7 +128,7 @@ class _Reader:
     def __init__(self, data: Mapping[str, Any], recipe: Recipe, tokens: _Path, known: Collection[str]) -> None:
         self.pictures: Mapping[str, Mapping[str, Any]] = data["pictures"]
         self.tokens = tokens
-        self.layout = recipe.output.layout_rules
+        self.layout = format_of(recipe)
         self.levels = {
             _folder_key(tuple(_parts(row["folder"]))): tuple(row["levels"])
             for row in data.get("folders", ())
@@ -192,6 +193,8 @@ class _Reader:
         known = self.levels.get(_folder_key(folders))
         if known is not None:
             return known
+        if self.layout.levels is None:
+            raise ValueError(f"folders of the format {self.layout.label} say nothing about characters")
         return self.layout.levels(folders)
 
     def _from_entries(self, known: Collection[str]) -> Spellings:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from export import forms
-from export.algorithms.layouts.registry import LAYOUTS
 from export.algorithms.recipe import Recipe
 from export.algorithms.selection import SIZES
 from export.algorithms.upscaling import UpscaleOptions
 from export.build import upscaling
+from export.formats.registry import FORMATS
 from ingest.models import Collection, ImageType
 
 OPTIONS: dict[str, Any] = {
@@ -47,7 +47,7 @@ OPTIONS: dict[str, Any] = {
 
 def options_of(collection: Collection, recipe: Recipe) -> dict[str, Any]:
     """All options by the names that the templates use."""
-    layouts = [(layout.name, layout.label) for layout in LAYOUTS.values()]
+    layouts = [(layout.name, layout.label) for layout in FORMATS.values()]
     return OPTIONS | {"layouts": layouts, "upscalers": _upscalers(collection, recipe)}
 
 

@@ -23,6 +23,7 @@ from export.algorithms.plan import caption_of
 from export.algorithms.presets import DEFAULT, PRESETS, Preset, preset_of
 from export.algorithms.recipe import Recipe, RecipeError, parse
 from export.build import rows_from_database, upscaling
+from export.formats.registry import format_of
 from export.models import Recipe as RecipeRow
 from export.preview.result import is_counted, preview
 from export.preview.selected import preset_counts
@@ -259,7 +260,7 @@ def result_of(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[
         return {"errors": (error.message,)}
     return {
         "result": preview(collection, recipe, page=page),
-        "whole_repeats": recipe.output.layout_rules.whole_repeats,
+        "whole_repeats": format_of(recipe).rounding == "round",
         "next_examples": page + 1,
         "has_tagger": choices.has_tagger(collection),
     }

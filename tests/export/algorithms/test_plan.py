@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from export.algorithms.layouts.registry import LAYOUTS
-from export.algorithms.placing import placed
 from export.algorithms.plan import Plan, caption_of, captions_of, facts, make_plan
 from export.algorithms.recipe import Recipe, parse
 from export.algorithms.rows import Face, Picture
 from export.algorithms.selection import NO_FACE, TOO_MANY, WRONG_EPISODE
+from export.formats.registry import FORMATS, format_of, warnings_of
 
 ONE_RULES = "1 picture is 50 % of an epoch, used up to 4.88 times each. A maximum multiplier of 4 prevents it."
 
@@ -150,35 +149,45 @@ def plan_and_recipe(**sections: Any) -> tuple[Plan, Recipe]:
     return make_plan([*PICTURES, picture(5, "Ena", tags=())], chosen), chosen
 
 
+class MemorySink(dict[str, bytes]):
+    """What a format writes for all pictures."""
+
+    def write(self, path: str, data: bytes) -> None:
+        self[path] = data
+
+
+def files_of(plan: Plan, chosen: Recipe) -> dict[str, bytes]:
+    sink = MemorySink()
+    format_of(chosen).open(plan, chosen, sink).close()
+    return sink
+
+
+def warnings(plan: Plan, chosen: Recipe) -> tuple[str, ...]:
+    return (*plan.warnings, *warnings_of(chosen, plan.balance))
+
+
 def test_folders_with_a_multiply_are_written_as_planned_with_a_file_in_each_that_holds_pictures() -> None:
     plan, chosen = plan_and_recipe(balance={"weights": "Mai,1.44\n"})
-
-    where = placed(plan, chosen)
-
-    assert where.folders == {path: path for path in (("1_character", "Mai"), ("1_character", "Ena"), ("others",))}
-    assert where.files == {
-        "1_character/Ena/multiply.txt": b"1",
-        "1_character/Mai/multiply.txt": b"1.44",
-        "others/multiply.txt": b"4.88",
-    }
-    assert (where.caption_ending, where.write_empty_captions) == (".txt", True)
-    assert where.warnings == (ONE_RULES,)
+    folders = format_of(chosen).folders(plan.balance)
+    assert folders == {path: path for path in (("1_character", "Mai"), ("1_character", "Ena"), ("others",))}
+    files = files_of(plan, chosen)
+    assert files["1_character/Ena/multiply.txt"] == b"1"
+    assert files["1_character/Mai/multiply.txt"] == b"1.44"
+    assert files["others/multiply.txt"] == b"4.88"
+    assert warnings(plan, chosen) == (ONE_RULES,)
 
 
-def test_kohya_gets_flat_folders_with_their_repeats_no_files_and_no_empty_captions() -> None:
+def test_kohya_gets_flat_folders_with_their_repeats() -> None:
     plan, chosen = plan_and_recipe(
         balance={"weights": "Mai,1.44\n"}, output={"layout": "kohya", "caption_ending": ".caption"}
     )
-
-    where = placed(plan, chosen)
-
-    assert where.folders == {
+    assert format_of(chosen).folders(plan.balance) == {
         ("1_character", "Mai"): ("1_1_character~Mai",),
         ("1_character", "Ena"): ("1_1_character~Ena",),
         ("others",): ("5_others",),
     }
-    assert (where.files, where.caption_ending, where.write_empty_captions) == ({}, ".caption", False)
-    ruling, repeats = where.warnings
+    assert not [path for path in files_of(plan, chosen) if path.endswith("multiply.txt")]
+    ruling, repeats = warnings(plan, chosen)
     assert ruling == ONE_RULES
     assert "1 of 3 folders are used more than 10 % too often or too seldom" in repeats
     assert "Worst: 1_character/Mai, 1.44 becomes 1." in repeats
@@ -187,11 +196,9 @@ def test_kohya_gets_flat_folders_with_their_repeats_no_files_and_no_empty_captio
 @pytest.mark.parametrize("layout", ["hierarchy", "kohya"])
 def test_several_captions_add_the_layouts_warning_after_those_of_the_plan(layout: str) -> None:
     plan, chosen = plan_and_recipe(balance={"max_multiply": 1.5}, output={"layout": layout, "captions": "lines"})
-
-    warnings = placed(plan, chosen).warnings
-
-    assert "cut at multiply 1.5" in warnings[0]
-    assert "--enable_wildcard" in warnings[-1]
+    texts = warnings(plan, chosen)
+    assert "cut at multiply 1.5" in texts[0]
+    assert "--enable_wildcard" in texts[-1]
 
 
 @pytest.mark.parametrize(
@@ -207,13 +214,11 @@ def test_several_captions_add_the_layouts_warning_after_those_of_the_plan(layout
 def test_kohyas_flat_folders_are_read_as_levels_and_nested_ones_left_alone(
     written: tuple[str, ...], levels: tuple[str, ...]
 ) -> None:
-    assert LAYOUTS["kohya"].levels(written) == levels
-    assert LAYOUTS["hierarchy"].levels(written) == written
+    assert FORMATS["kohya"].levels(written) == levels
+    assert FORMATS["hierarchy"].levels(written) == written
 
 
 def test_without_levels_kohya_gets_one_folder_named_all() -> None:
     chosen = recipe(arrange={"format": ""}, output={"layout": "kohya"})
 
-    where = placed(make_plan(PICTURES, chosen), chosen)
-
-    assert where.folders == {(): ("1_all",)}
+    assert format_of(chosen).folders(make_plan(PICTURES, chosen).balance) == {(): ("1_all",)}

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from export.algorithms.placing import placed
 from export.algorithms.plan import Plan, caption_of, make_plan
 from export.algorithms.presets import PRESETS, preset_of
 from export.algorithms.recipe import Recipe, parse
 from export.algorithms.rows import Face, Picture
+from export.formats.registry import format_of, warnings_of
 
 
 def face(name: str = "", left: float = 0.1) -> Face:
@@ -47,7 +47,7 @@ def plan_of(key: str) -> tuple[Plan, Recipe]:
 def folders_of(key: str) -> dict[str, int]:
     """Pictures by written folder."""
     plan, recipe = plan_of(key)
-    written = placed(plan, recipe).folders
+    written = format_of(recipe).folders(plan.balance)
     return {"/".join(written[row.path]): row.pictures for row in plan.balance.folders}
 
 
@@ -88,7 +88,7 @@ def test_everything_has_every_picture_once_with_every_tag() -> None:
 @pytest.mark.parametrize("key", PRESETS)
 def test_no_preset_warns_of_itself_on_a_small_set(key: str) -> None:
     plan, recipe = plan_of(key)
-    assert placed(plan, recipe).warnings == ()
+    assert (*plan.warnings, *warnings_of(recipe, plan.balance)) == ()
 
 
 @pytest.mark.parametrize("key", PRESETS)

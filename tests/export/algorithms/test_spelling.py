@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.algorithms.placing import placed
 from export.algorithms.plan import make_plan
 from export.algorithms.recipe import parse
 from export.algorithms.rows import Face, Picture
 from export.algorithms.spelling import has_meaning, safe_character_name, spell, spelling_key
-from export.build.write import MANIFEST, manifest
+from export.build.sinks import FolderSink
+from export.build.summary import MANIFEST, Summary
+from export.formats.registry import format_of
 from export.readback import comparing
 
 ALIKE = [
@@ -110,8 +111,13 @@ def test_any_characters_go_into_folders_and_come_back_exactly(
         for number, cast in enumerate(casts)
     ]
     plan = make_plan(pictures, recipe)
-    written = placed(plan, recipe)
-    data = json.loads(json.dumps(manifest(plan, recipe, written)))
+    with tempfile.TemporaryDirectory() as place:
+        sink = FolderSink(Path(place))
+        summary = Summary(plan, recipe, format_of(recipe), sink, warnings=())
+        for item in plan.items:
+            summary.add(item)
+        summary.close()
+        data = json.loads(sink.path(MANIFEST).read_text())
     names = {stem: set(entry["characters"]) for stem, entry in data["pictures"].items()}
     levels_of = {row["folder"]: row["levels"] for row in data["folders"]}
     order = sorted(names)

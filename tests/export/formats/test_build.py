@@ -19,7 +19,8 @@ from export.algorithms.plan import make_plan
 from export.algorithms.recipe import Recipe, parse
 from export.algorithms.rows import Face, Picture
 from export.build.sinks import FolderSink, move_whole, zip_folder
-from export.build.write import MANIFEST, build
+from export.build.summary import MANIFEST
+from export.build.write import build
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import Store
 
@@ -133,12 +134,32 @@ def test_a_build_that_was_stopped_goes_on_and_ends_with_the_same_files(store: St
 
     with pytest.raises(Stop):
         build(plan, chosen, store=store, folder=tmp_path / "out", on_progress=stop)
-    leftover = next((tmp_path / "out").rglob("*.json")).parent / ".half.png.part"
-    leftover.write_bytes(b"half")
+    last = list(plan.items)[-1]
+    half = (tmp_path / "out").joinpath(*last.folder, f"{last.stem}.png")  # of a killed process
+    half.parent.mkdir(parents=True, exist_ok=True)
+    if not half.exists():
+        half.write_bytes(b"half")
     built = build(plan, chosen, store=store, folder=tmp_path / "out")
 
     assert built.resumed + built.written == 40
-    assert built.resumed == at
+    assert built.resumed >= at
+    assert hashes(tmp_path / "out") == hashes(tmp_path / "whole")
+
+
+def test_a_picture_that_another_program_changed_is_found_and_written_again(store: Store, tmp_path: Path) -> None:
+    chosen = recipe()
+    plan = make_plan(pictures(store, 40), chosen)
+    build(plan, chosen, store=store, folder=tmp_path / "whole")
+
+    def change(done: int) -> None:
+        if done == 40:
+            picture = next((tmp_path / "out").rglob("*.png"))
+            picture.write_bytes(picture.read_bytes()[:-1])
+
+    with pytest.raises(KomaError, match="was not written correctly"):
+        build(plan, chosen, store=store, folder=tmp_path / "out", on_progress=change)
+    built = build(plan, chosen, store=store, folder=tmp_path / "out")
+    assert (built.written, built.resumed) == (1, 39)
     assert hashes(tmp_path / "out") == hashes(tmp_path / "whole")
 
 

@@ -1,9 +1,8 @@
-"""A layout is one row: recipe, page, preview, build and read-back follow from it."""
+"""A format is one file and one row: recipe, page, preview, build and read-back follow from it."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,12 +10,14 @@ from django.test import Client
 from django.urls import reverse
 
 from export.actions import jobs
+from export.algorithms import format_names
 from export.algorithms.balance import Balance
-from export.algorithms.layouts.contract import Layout
-from export.algorithms.layouts.contract import Path as FolderPath
-from export.algorithms.layouts.registry import LAYOUTS
 from export.algorithms.recipe import RecipeError, parse
 from export.build import export_job
+from export.formats.contract import Format
+from export.formats.contract import Path as FolderPath
+from export.formats.registry import FORMATS, format_of
+from export.formats.side_files import SideFiles, count_pictures
 from export.readback import comparing
 from tests.export.conftest import Show
 
@@ -27,29 +28,36 @@ def dotted_folders(balance: Balance) -> dict[FolderPath, FolderPath]:
     return {share.path: ("set", "..".join(share.path)) for share in balance.folders}
 
 
-DOTTED = Layout(
+class DottedWriter(SideFiles):
+    def close(self) -> None:
+        self.sink.write("set/folders.txt", str(len(self.balance.folders)).encode())
+
+
+DOTTED = Format(
     name="dotted",
     label="one folder, levels joined by dots",
+    open=lambda plan, recipe, sink: DottedWriter(plan, recipe, sink, DOTTED),
+    check=lambda folder, recipe: count_pictures(folder, recipe, DOTTED),
     folders=dotted_folders,
-    files=lambda balance: {"set/folders.txt": str(len(balance.folders)).encode()},
     levels=lambda folders: tuple(folders[1].split("..")),
-    whole_repeats=True,
-    several_captions="The dotted trainer reads one line.",
+    rounding="round",
+    warnings=lambda recipe: ("The dotted trainer reads one line.",),
 )
 
 
 @pytest.fixture
-def dotted(monkeypatch: pytest.MonkeyPatch) -> Layout:
-    monkeypatch.setitem(LAYOUTS, DOTTED.name, DOTTED)
+def dotted(monkeypatch: pytest.MonkeyPatch) -> Format:
+    monkeypatch.setitem(FORMATS, DOTTED.name, DOTTED)
+    monkeypatch.setattr(format_names, "NAMES", [*format_names.NAMES, DOTTED.name])
     return DOTTED
 
 
 def test_an_unknown_layout_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(RecipeError, match=r"output\.layout: choose from hierarchy, kohya; found 'dotted'"):
+    with pytest.raises(RecipeError, match=r"output\.layout: choose from hierarchy, kohya.*; found 'dotted'"):
         parse({"output": {"layout": "dotted"}})
 
 
-def test_a_registered_layout_is_built_and_its_folders_are_read_back(show: Show, alice: User, dotted: Layout) -> None:
+def test_a_registered_layout_is_built_and_its_folders_are_read_back(show: Show, alice: User, dotted: Format) -> None:
     recipe = parse({"arrange": {"min_per_combination": 1}, "output": {"layout": "dotted", "captions": "lines"}})
     job = jobs.start(collection=show.collection, recipe=recipe, name="Dotted", by=alice)
     export_job.execute(job.pk)
@@ -72,11 +80,16 @@ def test_a_registered_layout_is_built_and_its_folders_are_read_back(show: Show, 
 
 
 def test_the_page_offers_a_registered_layout_and_shows_whole_repeats(
-    show: Show, as_alice: Client, dotted: Layout
+    show: Show, as_alice: Client, dotted: Format
 ) -> None:
     page = as_alice.get(reverse("export", args=[show.collection.pk])).content.decode()
     assert 'value="dotted"' in page
     assert dotted.label in page
     preview = reverse("export_preview", args=[show.collection.pk])
     assert "Repeats" in as_alice.post(preview, {"output.layout": "dotted"}).content.decode()
-    assert replace(parse({}).output, layout="dotted").layout_rules is dotted
+    assert format_of(parse({"output": {"layout": "dotted"}})) is dotted
+
+
+def test_every_name_that_recipes_may_say_is_a_format_and_the_other_way_round() -> None:
+    assert sorted(FORMATS) == sorted(format_names.NAMES)
+    assert all(row.name == name for name, row in FORMATS.items())

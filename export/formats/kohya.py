@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path as DiskPath
+
 from export.algorithms.balance import Balance
 from export.algorithms.filenames import Names
-from export.algorithms.layouts.contract import Layout, Path
+from export.algorithms.plan import Plan
+from export.algorithms.recipe import Recipe
 from export.algorithms.spelling import LEVEL_JOINER, LEVEL_JOINER_IN_NAME
+from export.formats.contract import Contents, Format, Path, Sink
+from export.formats.side_files import SideFiles, count_pictures
 
 
 def folders_of(balance: Balance) -> dict[Path, Path]:
@@ -27,12 +32,28 @@ def levels_in(folders: Path) -> Path:
     return tuple((rest if number.isdigit() else folders[0]).split(LEVEL_JOINER))
 
 
-KOHYA = Layout(
+def _open(plan: Plan, recipe: Recipe, sink: Sink) -> SideFiles:
+    return SideFiles(plan, recipe, sink, KOHYA)
+
+
+def _check(folder: DiskPath, recipe: Recipe) -> Contents:
+    return count_pictures(folder, recipe, KOHYA)
+
+
+def _warnings(recipe: Recipe) -> tuple[str, ...]:
+    if recipe.output.captions == "first":
+        return ()
+    return ("kohya reads the first line of a caption file only, unless --enable_wildcard is set.",)
+
+
+KOHYA = Format(
     name="kohya",
     label="kohya: N_name folders",
+    open=_open,
+    check=_check,
+    warnings=_warnings,
+    rounding="round",
     folders=folders_of,
     levels=levels_in,
-    whole_repeats=True,
     write_empty_captions=False,
-    several_captions="kohya reads the first line of a caption file only, unless --enable_wildcard is set.",
 )

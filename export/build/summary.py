@@ -1,0 +1,84 @@
+"""`dataset.json` of a dataset: recipe, folders, and which picture is which, without dates or machine names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from export.algorithms.plan import Item, Plan
+from export.algorithms.recipe import Recipe
+from export.build.sinks import FolderSink
+from export.formats.contract import Format, Path
+
+MANIFEST = "dataset.json"
+_PICTURES = ".building.pictures"
+
+
+class Summary:
+    """Collects the pictures in a file while they are written, since there may be millions."""
+
+    def __init__(self, plan: Plan, recipe: Recipe, row: Format, sink: FolderSink, *, warnings: tuple[str, ...]) -> None:
+        self._plan, self._recipe, self._sink, self._warnings = plan, recipe, sink, warnings
+        self._folders = row.folders(plan.balance)
+        self._temp = sink.path(_PICTURES)
+        self._file = self._temp.open("w", encoding="utf-8", errors="replace")
+        self._is_first = True
+
+    def add(self, item: Item) -> None:
+        """Note a picture."""
+        entry = json.dumps(_entry(item, self._folders[item.folder]), ensure_ascii=False)
+        self._file.write(f"{'' if self._is_first else ', '}{json.dumps(item.stem, ensure_ascii=False)}: {entry}")
+        self._is_first = False
+
+    def close(self) -> None:
+        """Write the file."""
+        self._file.close()
+        before, after = (json.dumps(part, ensure_ascii=False) for part in self._parts())
+        with self._sink.path(MANIFEST).open("w", encoding="utf-8", errors="replace") as file:
+            file.write(f'{before[:-1]}, "pictures": {{')
+            with self._temp.open(encoding="utf-8") as pictures:
+                while part := pictures.read(1 << 20):
+                    file.write(part)
+            file.write(f"}}, {after[1:]}\n")
+        self._temp.unlink()
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        plan, recipe = self._plan, self._recipe
+        before = {
+            "made_by": "Koma",
+            "recipe": recipe.as_dict(),
+            "recipe_sha256": recipe.digest,
+            # Spelling in folder names -> character: two spellings may differ in less than the names do.
+            "characters": {spelled: name for name, spelled in sorted(plan.spelled.items())},
+        }
+        after = {
+            "folders": [
+                {
+                    "folder": "/".join(self._folders[share.path]),
+                    "levels": list(share.path),
+                    "pictures": share.pictures,
+                    "probability": round(share.probability, 9),
+                    "multiply_unclipped": share.unclipped,
+                    "multiply": share.multiply,
+                    "epoch_share": round(share.epoch_share, 9),
+                }
+                for share in plan.balance.folders
+            ],
+            "images": plan.balance.pictures,
+            "epoch": round(plan.balance.epoch, 2),
+            "left_out": dict(plan.left_out),
+            "upscaled": {str(passes): count for passes, count in sorted(plan.upscaled.items())},
+            "warnings": list(self._warnings),
+        }
+        return before, after
+
+
+def _entry(item: Item, folder: Path) -> dict[str, Any]:
+    """Return a picture's entry; `by_person`: the names given by people, if any."""
+    picture = item.picture
+    entry: dict[str, Any] = {"key": picture.key, "folder": "/".join(folder), "characters": list(picture.names)}
+    if picture.names_by_person:
+        entry["by_person"] = list(picture.names_by_person)
+    if item.split:
+        entry["split"] = item.split
+    return entry
