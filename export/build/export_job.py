@@ -6,21 +6,24 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from export.actions.jobs import building_folder, final_folder, inside_exports
-from export.algorithms.plan import Plan, make_plan
+from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe, RecipeError, parse
-from export.algorithms.rows import Picture
-from export.build import masks, rows_from_database, upscaling
-from export.build.path_lengths import path_lengths_of, problem_at
+from export.build import masks, upscaling
+from export.build.freezing import freeze
+from export.build.manifest_file import Manifest
+from export.build.path_lengths import PathLengths, length_below, length_of, problem_at
 from export.build.sinks import files_below, move_whole, share, zip_folder
 from export.build.write import Built, build
-from export.models import ExportJob
+from export.formats.registry import format_of
+from export.models import ExportJob, Release
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import StoreFull
 from ingest.models import Collection, RunState
@@ -32,7 +35,9 @@ logger = logging.getLogger(__name__)
 SHARED_UMASK = 0o022  # others read
 
 PICTURE_MAX_S = 1800  # upscaling one takes minutes on a slow processor
-EXPORTS = Kind(ExportJob, noun="export", retry="press Retry", step_max_s=PICTURE_MAX_S, related=("collection",))
+EXPORTS = Kind(
+    ExportJob, noun="export", retry="press Retry", step_max_s=PICTURE_MAX_S, related=("collection", "release")
+)
 
 
 def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
@@ -50,38 +55,56 @@ def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
     return EXPORTS.run(job, work, in_worker=in_worker)
 
 
-def plan_of(
-    collection: Collection, recipe: Recipe, *, on_progress: Callable[[int], None] = lambda done: None
-) -> tuple[Plan, dict[str, int]]:
-    """Return a recipe's plan for the current collection, and the number of pictures left out by reason."""
+@dataclass(slots=True)
+class Counted:
+    """What is counted while the items of a dataset are planned."""
 
-    def read() -> Iterator[Picture]:
-        rows = rows_from_database.pictures(collection, name_clusters=recipe.arrange.name_clusters)
-        for number, row in enumerate(rows):
-            if number % 500 == 0:
-                on_progress(0)
-            yield row
+    lengths: PathLengths
+    frames: int = 0
+    captions_by_person: int = 0
 
-    plan = make_plan(read(), recipe, factor=upscaling.factor_of(collection, recipe))
-    return plan, rows_from_database.left_out(collection) | dict(plan.left_out)
+    def add(self, item: Item, folder: Sequence[str], recipe: Recipe) -> None:
+        """Count an item that is written below `folder`."""
+        self.lengths.add(length_below(folder, length_of(item.stem), recipe))
+        self.frames += item.crop is None
+        self.captions_by_person += item.picture.caption is not None
 
 
 def write(
-    collection: Collection, recipe: Recipe, *, folder: Path, target: Path, on_progress: Callable[[int, int], None]
-) -> tuple[Plan, Built, dict[str, int]]:
-    """Plan and write a dataset into `folder`; `heard` gets done and total. `target`: where it will be moved to.
+    collection: Collection, recipe: Recipe, *, folder: Path, target: Path, on_progress: Callable[[int, int], None],
+    release: Release | None = None,
+) -> tuple[Plan, Built, Counted]:  # fmt: skip
+    """Freeze and write a dataset into `folder`, or write a release; `on_progress` gets done and total.
 
-    Raises BadInput when no picture is exported, or paths are too long for this server.
+    `target`: where it will be moved to. Raises BadInput when no picture is exported, or paths are too long for this
+    server.
     """
-    plan, left_out = plan_of(collection, recipe, on_progress=lambda done: on_progress(done, 0))
-    if not plan.items:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "there are no kept frames"
-        raise BadInput(f"No picture would be in this dataset: {reasons}.")
-    lengths = path_lengths_of(plan, recipe, name=target.name)
-    if problem := problem_at(max(folder, target, key=lambda path: len(str(path))), lengths.longest):
-        raise BadInput(problem)
+    with store().scratch() as path:
+        if release is None:
+            manifest = freeze(collection, recipe, path, on_progress=lambda done: on_progress(done, 0))
+        else:
+            manifest = Manifest(store().path(release.file))
+        return _write(collection, manifest.plan, recipe, folder=folder, target=target, on_progress=on_progress)
+
+
+def _write(
+    collection: Collection, plan: Plan, recipe: Recipe, *, folder: Path, target: Path,
+    on_progress: Callable[[int, int], None],
+) -> tuple[Plan, Built, Counted]:  # fmt: skip
     total = len(plan.items)
-    upscaler = upscaling.open_for(collection, recipe) if any(item.passes for item in plan.items) else None
+    if not total:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in plan.left_out.items())
+        raise BadInput(f"No picture would be in this dataset: {reasons or 'there are no kept frames'}.")
+    counted = Counted(PathLengths(top=length_of(target.name)))
+    folders = format_of(recipe).folders(plan.balance)
+    for number, item in enumerate(plan.items):
+        if number % 1000 == 0:
+            on_progress(0, total)
+        counted.add(item, folders[item.folder], recipe)
+    longest = max(folder, target, key=lambda path: len(str(path)))
+    if problem := problem_at(longest, counted.lengths.longest):
+        raise BadInput(problem)
+    upscaler = upscaling.open_for(collection, recipe) if plan.upscaled else None
     built = build(
         plan,
         recipe,
@@ -91,8 +114,8 @@ def write(
         upscaler=upscaler,
         masker=masks.open_for(collection, recipe),
     )
-    built.warnings += lengths.warnings
-    return plan, built, left_out
+    built.warnings += counted.lengths.warnings
+    return plan, built, counted
 
 
 def _run(job: ExportJob, report: Reporter[ExportJob]) -> None:
@@ -108,25 +131,29 @@ def _run(job: ExportJob, report: Reporter[ExportJob]) -> None:
         waits, written = total > 0 and done == written, done  # also called while pictures are waited for
         report(done=done, total=total, counters=counters, same_step=waits)
 
-    plan, built, left_out = write(
-        job.collection, recipe, folder=folder, target=inside_exports(target), on_progress=report_progress
+    plan, built, counted = write(
+        job.collection,
+        recipe,
+        folder=folder,
+        target=inside_exports(target),
+        on_progress=report_progress,
+        release=job.release,
     )
     count = len(plan.items)
     final = inside_exports(target)
     report(at_once=True, folder=target)  # before it is there: whoever deletes the job finds it, whenever we are killed
     move_whole(folder, final)
     size = sum(path.stat().st_size for path in files_below(final))
-    frames = sum(item.crop is None for item in plan.items)
     counters |= {
         "phase": "packing",
         "pictures": count,
-        "frames": frames,
+        "frames": counted.frames,
         "resumed": built.resumed,
-        "left_out": left_out,
+        "left_out": plan.left_out,
     }
     counters["folders"], counters["epoch"] = len(plan.balance.folders), round(plan.balance.epoch, 2)
     counters["upscaled"] = {str(passes): count for passes, count in sorted(plan.upscaled.items())}
-    counters["captions_by_person"] = sum(item.picture.caption is not None for item in plan.items)
+    counters["captions_by_person"] = counted.captions_by_person
     values: dict[str, Any] = {"total": count, "warnings": list(built.warnings), "size_bytes": size}
     report(at_once=True, done=count, counters=counters, **values)
     if recipe.output.zip:

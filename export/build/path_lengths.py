@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.algorithms.plan import Plan
 from export.algorithms.recipe import Recipe
 from export.formats.masks import FOLDER, LABEL
-from export.formats.registry import format_of
 
 # Single names always stay below 255 bytes: they have at most 100 and an extension.
 LINUX_BYTES_MAX = 4095  # PATH_MAX without the closing zero
@@ -62,15 +60,6 @@ class PathLengths:
             f"{pictures} a path that Windows cannot open: with {WINDOWS_ROOM} characters for the folder that it is "
             f"unpacked to, the longest has {self.on_windows(self.longest)}; the limit is {WINDOWS_UNITS_MAX}.",
         )
-
-
-def path_lengths_of(plan: Plan, recipe: Recipe, *, name: str) -> PathLengths:
-    """Return the path lengths of a planned dataset whose folder is called `name`."""
-    lengths = PathLengths(top=length_of(name))
-    folders = format_of(recipe).folders(plan.balance)
-    for item in plan.items:
-        lengths.add(length_below(folders[item.folder], length_of(item.stem), recipe))
-    return lengths
 
 
 def length_of(text: str) -> Length:

@@ -360,18 +360,19 @@ def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, 
             last_percent[0] = percent
             report(f"writing: {done:,} of {total:,} pictures")
 
-    plan, built, left_out = export_job.write(
-        collection, recipe, folder=building, target=out, on_progress=report_progress
-    )
+    plan, built, _ = export_job.write(collection, recipe, folder=building, target=out, on_progress=report_progress)
     move_whole(building, out)
     share(out, umask=settings.KOMA_UMASK)  # readable like any other file the user writes
+    by_level: Counter[str] = Counter()
+    for share_of in plan.balance.folders:
+        by_level[(share_of.path or ("",))[0]] += share_of.pictures
     outcome.counts |= {
         "exported": len(plan.items),
         "folders": len(plan.balance.folders),
         "epoch": round(plan.balance.epoch, 2),
-        "left_out": left_out,
+        "left_out": dict(plan.left_out),
         "upscaled": {str(passes): count for passes, count in sorted(plan.upscaled.items())},
-        "by_level": dict(sorted(Counter((item.folder or ("",))[0] for item in plan.items).items())),
+        "by_level": dict(sorted(by_level.items())),
     }
     outcome.warnings += built.warnings
     outcome.seconds["export"] = time.perf_counter() - before

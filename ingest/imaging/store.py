@@ -10,15 +10,17 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from ingest.imaging.formats import MEDIA_TYPES
 
 TEMP_AGE_MAX_S = 24 * 3600  # a temp file this old belongs to a process that died
-ENDINGS = frozenset({*MEDIA_TYPES, "bin", "json", "npy"})
+ENDINGS = frozenset({*MEDIA_TYPES, "bin", "gz", "json", "npy"})
 _NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{64})\.([a-z0-9]{1,5})")
 _TEMP = "temp"
 _ASIDE = "aside"
@@ -60,6 +62,26 @@ class Store:
         for folder in folders:
             _sync_folder(folder)
         return names
+
+    def put_file(self, source: Path, suffix: str) -> str:
+        """As `put` for a file of any size, which is copied. Raises StoreFull, ValueError, FileNotFoundError."""
+        with source.open("rb") as file:
+            name = name_for(hashlib.file_digest(file, "sha256").hexdigest(), suffix)
+        target, size = self.path(name), source.stat().st_size
+        if not _renewed(target, size):
+            self._place(target, size, lambda file: _copy(source, file))
+            _sync_folder(target.parent)
+        return name
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """The path of a temporary file, which is deleted at the end; after a kill by `sweep`."""
+        path = self.root / _TEMP / secrets.token_hex(16)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
         """The path of a name, whether or not the file exists. Raises UnknownName."""
@@ -159,12 +181,15 @@ class Store:
         return removed
 
     def _write(self, target: Path, data: bytes) -> None:
+        self._place(target, len(data), lambda file: file.write(data))
+
+    def _place(self, target: Path, size: int, fill: Callable[[BinaryIO], object]) -> None:
         temp = self.root / _TEMP / secrets.token_hex(16)
         try:
-            self._check_room(len(data))
+            self._check_room(size)
             temp.parent.mkdir(parents=True, exist_ok=True)
             with temp.open("xb") as file:
-                file.write(data)
+                fill(file)
                 file.flush()
                 os.fsync(file.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -215,6 +240,11 @@ def free_bytes(root: Path) -> int:
 def no_room(error: OSError) -> bool:
     """Whether the error means a full disk, an exceeded quota or a file size limit."""
     return error.errno in _NO_ROOM
+
+
+def _copy(source: Path, target: BinaryIO) -> None:
+    with source.open("rb") as file:
+        shutil.copyfileobj(file, target, _CHUNK_BYTES)
 
 
 def _size(path: Path) -> int:

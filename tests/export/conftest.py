@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from annotate.models import Character, Face, FaceCluster, FrameTag, NamedBy, Tag, TagCategory
+from export.algorithms.plan import Plan
+from export.algorithms.recipe import Recipe
+from export.build.freezing import freeze
 from ingest.imaging.store import Store
 from ingest.models import Collection, Episode, Frame, FrameState, ImageType, Source, SourceKind
 
@@ -130,3 +134,10 @@ def show(collection: Collection, settings: Any) -> Show:
             face_count=0,
         )
     return Show(collection, episode, fanart, frames, people, store)
+
+
+def plan_of(collection: Collection, recipe: Recipe) -> Plan:
+    """The plan that an export of the recipe would write now, in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = freeze(collection, recipe, Path(folder) / "manifest").plan
+        return replace(plan, items=tuple(plan.items))

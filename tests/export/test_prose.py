@@ -16,8 +16,8 @@ from export.algorithms.captions import CaptionOptions, caption
 from export.algorithms.metadata import Facts
 from export.algorithms.plan import caption_of, make_plan
 from export.algorithms.recipe import parse
-from export.build import export_job, rows_from_database
-from tests.export.conftest import Show
+from export.build import rows_from_database
+from tests.export.conftest import Show, plan_of
 
 FACTS = Facts(tags=("1girl", "smile"), general="anishot yama", prose="A girl smiles.")
 
@@ -86,5 +86,5 @@ def test_crops_say_nothing_of_the_whole_picture(described: Show) -> None:
         cropped = [item.picture.prose for item in plan.items if item.crop is not None]
         assert cropped
         assert set(cropped) == {""}
-    plan, _ = export_job.plan_of(described.collection, parse({}))
+    plan = plan_of(described.collection, parse({}))
     assert {item.picture.prose for item in plan.items} == {"By the newer one."}

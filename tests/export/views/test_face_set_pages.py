@@ -13,7 +13,7 @@ from export.actions import jobs, recipes
 from export.algorithms.recipe import Recipe, parse
 from export.build import export_job
 from ingest.models import Frame, RunState
-from tests.export.conftest import Show
+from tests.export.conftest import Show, plan_of
 from tests.export.views.test_pages import form_of, url
 from tests.pages import html_of
 
@@ -82,7 +82,7 @@ def test_passes_that_pictures_had_before_go_on_being_counted(show: Show, alice: 
     art.measures = {"upscaled": 3}
     art.save()
     recipe = parse({"selection": {"min_faces": 0, "max_faces": 0, "image_types": ["fanart"]}})
-    plan, _ = export_job.plan_of(show.collection, recipe)
+    plan = plan_of(show.collection, recipe)
     assert plan.upscaled == {3: 1}
     assert "1 picture has more than 2 passes" in plan.warnings[-1]
-    assert export_job.plan_of(show.collection, Recipe())[0].upscaled == {}
+    assert plan_of(show.collection, Recipe()).upscaled == {}

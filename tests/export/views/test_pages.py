@@ -23,7 +23,7 @@ from export.models import Recipe as RecipeRow
 from export.views import recipes as views
 from ingest.models import Frame, FrameState, Membership, PipelineRun, Role, RunState
 from tests.conftest import client_of, make_user
-from tests.export.conftest import Show
+from tests.export.conftest import Show, plan_of
 from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
@@ -153,7 +153,8 @@ def test_the_preview_agrees_with_what_is_then_written(show: Show, alice: User, a
     recipe = parse({"arrange": {"min_per_combination": 2}, "crops": {"enabled": True}, "selection": {"min_faces": 0}})
     seen = preview(show.collection, recipe)
 
-    plan, left_out = export_job.plan_of(show.collection, recipe)
+    plan = plan_of(show.collection, recipe)
+    left_out = plan.left_out
 
     assert seen.balance == plan.balance
     assert seen.left_out == left_out
