@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from export.build import export_job
+from export.build import export_job, release_job
 from export.build.export_job import EXPORTS
+from export.build.release_job import RELEASES
 from export.preview import example_faces
 from export.preview.example_faces import FACES
 from ingest import turns
@@ -19,6 +20,14 @@ def run_export() -> str:
     return str(state)
 
 
+def run_release() -> str:
+    """Freeze the next release, of the collection served least recently."""
+    chosen = RELEASES.next_of(RELEASES.waiting(), party="collection")
+    state = None if chosen is None else release_job.execute(chosen, in_worker=True)
+    wake()
+    return str(state)
+
+
 def draw_faces(collection_id: int | None = None) -> str:
     """Draw example faces of the next collection; calls left in Redis by older versions name one."""
     chosen = collection_id or example_faces.next_collection()
@@ -28,16 +37,19 @@ def draw_faces(collection_id: int | None = None) -> str:
 
 
 def wake() -> bool:
-    """Call for workers where exports or faces wait: see `turns.call`. False when Redis cannot be reached."""
-    exports, faces = EXPORTS.waiting().count(), FACES.waiting().count()
-    return turns.call(QUEUE, "export.jobs.run_export", kind="export-", waiting=exports) and turns.call(
-        QUEUE, "export.jobs.draw_faces", kind="faces-", waiting=faces
+    """Call for workers where releases, exports or faces wait: see `turns.call`. False when Redis cannot be reached."""
+    work = (
+        ("export.jobs.run_release", "release-", RELEASES),
+        ("export.jobs.run_export", "export-", EXPORTS),
+        ("export.jobs.draw_faces", "faces-", FACES),
     )
+    return all(turns.call(QUEUE, name, kind=kind, waiting=rows.waiting().count()) for name, kind, rows in work)
 
 
 def sweep() -> int:
     """Queue again what died and call for everything that waits; returns how many wait."""
-    for kind in (EXPORTS, FACES):
+    kinds = (EXPORTS, FACES, RELEASES)
+    for kind in kinds:
         kind.take_back_dead()
     wake()
-    return EXPORTS.waiting().count() + FACES.waiting().count()
+    return sum(kind.waiting().count() for kind in kinds)

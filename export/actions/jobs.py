@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from export.algorithms.filenames import PART, REPLACED, safe_name, unfinished_name
-from export.algorithms.recipe import Recipe
-from export.models import ExportJob
+from export.algorithms.recipe import Recipe, parse
+from export.models import ExportJob, Release
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import Collection, RunState
 from ingest.pipeline import claims
@@ -21,14 +22,23 @@ NAME_MAX = 120
 BUILDING = ".building"  # below KOMA_EXPORT_DIR; hidden, same disk as the finished folders
 
 
-def start(*, collection: Collection, recipe: Recipe, name: str, by: Any) -> ExportJob:
-    """Create a queued build with a frozen recipe; the caller enqueues it on commit. Raises BadInput for a bad name."""
+def start(*, collection: Collection, recipe: Recipe, name: str, by: Any, release: Release | None = None) -> ExportJob:
+    """Create a queued build with a frozen recipe; the caller enqueues it on commit. Raises BadInput for a bad name.
+
+    Of a `release` only the recipe's output is taken: everything else was frozen with it.
+    """
     title = " ".join(name.split())
     if not title:
         raise BadInput("Enter a name for the dataset.")
     if len(title) > NAME_MAX:
         raise BadInput(f"The name is longer than {NAME_MAX} characters; choose a shorter one.")
-    return ExportJob.objects.create(collection=collection, name=title, params=recipe.as_dict(), created_by=by)
+    if release is not None:
+        if release.collection_id != collection.pk or not release.file:
+            raise BadInput(f"{release} is not frozen yet.")
+        recipe = replace(parse(release.params), output=recipe.output)
+    return ExportJob.objects.create(
+        collection=collection, release=release, name=title, params=recipe.as_dict(), created_by=by
+    )
 
 
 def default_name(collection: Collection, recipe_name: str) -> str:
