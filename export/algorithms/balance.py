@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from itertools import accumulate
+from typing import Literal
 
 from ingest import humane
 
@@ -20,6 +23,30 @@ RULING_SHARE = 0.1  # of an epoch, taken by such pictures: a warning is shown
 ROUNDING_NOTICED = 0.1  # relative error of a repeat from which a warning is shown
 
 Path = tuple[str, ...]
+_WILDCARDS = re.compile(r"[*?\[]")
+_NO_ROW = sys.maxsize
+
+
+Rounding = Literal["exact", "round", "truncate", "floor", "none"]
+
+
+def repeats_of(multiply: float, rounding: Rounding) -> int | None:
+    """Return the whole repeats of each picture: `round` to the nearest, at least 1; `truncate` to what is before the
+    point, which may be 0; `none` always 1. None for trainers that need no whole repeats.
+    """
+    if rounding == "round":
+        return max(1, round(multiply))
+    if rounding == "truncate":
+        return int(multiply)
+    return 1 if rounding == "none" else None
+
+
+def per_epoch(pictures: int, multiply: float, rounding: Rounding) -> float:
+    """Return how many pictures an epoch takes from a folder: `floor` rounds their sum down, the others each picture."""
+    if rounding == "floor":
+        return math.floor(pictures * multiply)
+    repeats = repeats_of(multiply, rounding)
+    return pictures * (multiply if repeats is None else repeats)
 
 
 class WeightsError(ValueError):
@@ -64,6 +91,10 @@ class FolderShare:
     def repeats(self) -> int:
         """kohya's integer repeats: `max(1, round(multiply))`."""
         return max(1, round(self.multiply))
+
+    def per_epoch(self, rounding: Rounding) -> float:
+        """How many pictures of the folder a trainer takes in an epoch that rounds in this way."""
+        return per_epoch(self.pictures, self.multiply, rounding)
 
     @property
     def multiply_text(self) -> str:
@@ -161,21 +192,53 @@ def _weight(cells: Sequence[str]) -> Weight:
     return Weight(pattern, weight)
 
 
-def weight_of(path: Path, weights: Sequence[Weight]) -> float:
-    """Return a folder's weight: the row equal to its name, else the first pattern matching its complete path, else 1.
+class Weigher:
+    """Looks up the weights of folders: in constant time for names, paths and `*/path`, else pattern by pattern."""
 
-    In the reference, the complete path begins with the dataset's folder; so `*/name` also matches a top-level folder.
-    """
-    if not path:
-        return 1.0
-    for row in weights:
-        if row.pattern == path[-1]:
-            return row.weight
-    full_path = "/".join(path)
-    for row in weights:
-        if fnmatchcase(full_path, row.pattern) or fnmatchcase("./" + full_path, row.pattern):
-            return row.weight
-    return 1.0
+    def __init__(self, weights: Sequence[Weight]) -> None:
+        self._by_name: dict[str, float] = {}
+        self._by_path: dict[str, tuple[int, float]] = {}
+        self._by_ending: dict[str, tuple[int, float]] = {}
+        self._patterns: list[tuple[int, float, re.Pattern[str]]] = []
+        for index, row in enumerate(weights):
+            self._by_name.setdefault(row.pattern, row.weight)
+            if not _WILDCARDS.search(row.pattern):
+                self._by_path.setdefault(row.pattern.removeprefix("./"), (index, row.weight))
+            elif row.pattern.startswith("*/") and not _WILDCARDS.search(row.pattern, 1):
+                self._by_ending.setdefault(row.pattern[2:], (index, row.weight))
+            else:
+                self._patterns.append((index, row.weight, re.compile(translate(row.pattern))))
+
+    def weight_of(self, path: Path) -> float:
+        """Return a folder's weight: the row equal to its name, else the first pattern matching its complete path,
+        else 1.
+
+        In the reference, the complete path begins with the dataset's folder; so `*/name` also matches a top-level
+        folder.
+        """
+        if not path:
+            return 1.0
+        by_name = self._by_name.get(path[-1])
+        if by_name is not None:
+            return by_name
+        full_path = "/".join(path)
+        first, weight = self._by_path.get(full_path, (_NO_ROW, 1.0))
+        if self._by_ending:
+            for depth in range(len(path)):
+                index, other = self._by_ending.get("/".join(path[depth:]), (first, weight))
+                if index < first:
+                    first, weight = index, other
+        for index, other, pattern in self._patterns:
+            if index >= first:
+                break
+            if pattern.match(full_path) or pattern.match("./" + full_path):
+                return other
+        return weight
+
+
+def weight_of(path: Path, weights: Sequence[Weight]) -> float:
+    """Return the weight of one folder; see `Weigher`."""
+    return Weigher(weights).weight_of(path)
 
 
 def balance(
@@ -198,7 +261,7 @@ def balance(
     if not filled:
         return Balance()
     probability: dict[Path, float] = {}
-    _share(_tree(filled), 1.0, weights, probability)
+    _share(_tree(filled), 1.0, Weigher(weights), probability)
     per_picture = {path: probability[path] / count for path, count in filled.items()}
     smallest = min(per_picture.values())
     unclipped = {path: round(per_picture[path] / smallest * min_multiply, 2) for path in filled}
@@ -284,16 +347,43 @@ def _ruling(folders: Sequence[FolderShare], epoch: float) -> Ruling | None:
     return Ruling(sum(row.pictures for row in frequent), share, max(row.multiply for row in frequent), cap)
 
 
-def repeat_warnings(result: Balance) -> list[str]:
-    """Return warnings about the effect of kohya's integer repeats on the balance."""
-    off = [row for row in result.folders if abs(row.repeats / row.multiply - 1) > ROUNDING_NOTICED]
+def rounding_warnings(result: Balance, rounding: Rounding) -> list[str]:
+    """Return warnings about what a trainer's rounding does to the balance."""
+    if rounding in ("exact", "none"):
+        return _never_used([row for row in result.folders if row.multiply < 1], rounding)
+    unused = [row for row in result.folders if row.per_epoch(rounding) < 1]
+    return _never_used(unused, rounding) + _distortion(result, rounding)
+
+
+def _never_used(folders: Sequence[FolderShare], rounding: Rounding) -> list[str]:
+    if not folders or rounding == "none":
+        return []
+    pictures = humane.count(sum(row.pictures for row in folders), "picture")
+    remedy = "A minimum multiplier of 1 prevents it."
+    if rounding == "exact":
+        return [
+            f"{pictures} with a multiply below 1: EveryDream2 uses each in a part of the epochs, but trainers that cut "
+            f"multiply to whole numbers (EveryDream 1) never use them. {remedy}"
+        ]
+    where = "/".join(folders[0].path) or "(top)"
+    return [
+        f"{pictures} in {humane.count(len(folders), 'folder')} (first {where}) never used: rounded down to 0. {remedy}"
+    ]
+
+
+def _distortion(result: Balance, rounding: Rounding) -> list[str]:
+    def error(row: FolderShare) -> float:
+        return abs(row.per_epoch(rounding) / (row.pictures * row.multiply) - 1)
+
+    off = [row for row in result.folders if error(row) > ROUNDING_NOTICED]
     if not off:
         return []
-    worst = max(off, key=lambda row: abs(row.repeats / row.multiply - 1))
+    worst = max(off, key=error)
+    rounded = worst.per_epoch(rounding) / worst.pictures
     return [
-        f"kohya supports only whole repeats: {len(off)} of {len(result.folders)} folders are used more than 10 % too "
-        f"often or too seldom. Worst: {'/'.join(worst.path) or '(top)'}, {worst.multiply_text} becomes "
-        f"{worst.repeats}. A higher smallest multiply makes the error smaller."
+        f"The trainer supports only whole repeats: {len(off)} of {len(result.folders)} folders are used more than 10 % "
+        f"too often or too seldom. Worst: {'/'.join(worst.path) or '(top)'}, {worst.multiply_text} becomes "
+        f"{rounded:.3g}. A higher minimum multiplier makes the error smaller."
     ]
 
 
@@ -320,11 +410,11 @@ def _tree(folders: Iterable[Path]) -> _Node:
     return root
 
 
-def _share(node: _Node, mass: float, weights: Sequence[Weight], out: dict[Path, float]) -> None:
-    shares = [(child, weight_of(child.path, weights)) for child in node.children.values()]
-    weight_here = weight_of(node.path, weights) if node.has_pictures else 0.0
+def _share(node: _Node, mass: float, weigher: Weigher, out: dict[Path, float]) -> None:
+    shares = [(child, weigher.weight_of(child.path)) for child in node.children.values()]
+    weight_here = weigher.weight_of(node.path) if node.has_pictures else 0.0
     total = weight_here + sum(weight for _, weight in shares)
     if node.has_pictures:
         out[node.path] = mass * weight_here / total
     for child, weight in shares:
-        _share(child, mass * weight / total, weights, out)
+        _share(child, mass * weight / total, weigher, out)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
+from export.algorithms.balance import FolderShare, repeats_of
 from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 from export.build.sinks import FolderSink
@@ -19,7 +21,7 @@ class Summary:
 
     def __init__(self, plan: Plan, recipe: Recipe, row: Format, sink: FolderSink, *, warnings: tuple[str, ...]) -> None:
         self._plan, self._recipe, self._sink, self._warnings = plan, recipe, sink, warnings
-        self._folders = row.folders(plan.balance)
+        self._folders, self._rounding = row.folders(plan.balance), row.rounding
         self._temp = sink.path(_PICTURES)
         self._file = self._temp.open("w", encoding="utf-8", errors="replace")
         self._is_first = True
@@ -51,26 +53,38 @@ class Summary:
             # Spelling in folder names -> character: two spellings may differ in less than the names do.
             "characters": {spelled: name for name, spelled in sorted(plan.spelled.items())},
         }
+        epoch = math.fsum(share.per_epoch(self._rounding) for share in plan.balance.folders)
         after = {
-            "folders": [
-                {
-                    "folder": "/".join(self._folders[share.path]),
-                    "levels": list(share.path),
-                    "pictures": share.pictures,
-                    "probability": round(share.probability, 9),
-                    "multiply_unclipped": share.unclipped,
-                    "multiply": share.multiply,
-                    "epoch_share": round(share.epoch_share, 9),
-                }
-                for share in plan.balance.folders
-            ],
+            "folders": [self._folder(share, epoch) for share in plan.balance.folders],
             "images": plan.balance.pictures,
             "epoch": round(plan.balance.epoch, 2),
+            **({} if self._rounding == "exact" else {"rounding": self._rounding, "epoch_rounded": round(epoch, 2)}),
             "left_out": dict(plan.left_out),
             "upscaled": {str(passes): count for passes, count in sorted(plan.upscaled.items())},
             "warnings": list(self._warnings),
         }
         return before, after
+
+    def _folder(self, share: FolderShare, epoch: float) -> dict[str, Any]:
+        """Return a folder's entry; where the trainer rounds, also what it makes of the multiply."""
+        entry: dict[str, Any] = {
+            "folder": "/".join(self._folders[share.path]),
+            "levels": list(share.path),
+            "pictures": share.pictures,
+            "probability": round(share.probability, 9),
+            "multiply_unclipped": share.unclipped,
+            "multiply": share.multiply,
+            "epoch_share": round(share.epoch_share, 9),
+        }
+        if self._rounding == "exact":
+            return entry
+        repeats = repeats_of(share.multiply, self._rounding)
+        per_epoch = share.per_epoch(self._rounding)
+        rounded = {
+            "pictures_per_epoch": per_epoch,
+            "epoch_share_rounded": round(per_epoch / epoch, 9) if epoch else 0.0,
+        }
+        return entry | ({} if repeats is None else {"repeats": repeats}) | rounded
 
 
 def _entry(item: Item, folder: Path) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path as DiskPath
 from typing import Literal, Protocol
 
-from export.algorithms.balance import Balance
+from export.algorithms.balance import Balance, Rounding
 from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 
 Path = tuple[str, ...]
-Rounding = Literal["exact", "round", "truncate", "floor", "none"]
 Group = Literal["trainers", "datasets", "annotation tools"]
 
 

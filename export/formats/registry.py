@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.algorithms.balance import Balance, repeat_warnings
+from export.algorithms.balance import Balance, rounding_warnings
 from export.algorithms.recipe import Recipe
 from export.formats.contract import Format
 from export.formats.everydream2 import EVERYDREAM2
@@ -19,4 +19,4 @@ def format_of(recipe: Recipe) -> Format:
 def warnings_of(recipe: Recipe, balance: Balance) -> tuple[str, ...]:
     """Return what the format's program will do with this recipe and balance that may surprise."""
     row = format_of(recipe)
-    return (*(repeat_warnings(balance) if row.rounding == "round" else ()), *row.warnings(recipe))
+    return (*rounding_warnings(balance, row.rounding), *row.warnings(recipe))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fnmatch import fnmatchcase
 from statistics import median_low
 
 import pytest
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 
 from export.algorithms.balance import (
     FREQUENT,
+    Rounding,
     Weight,
     WeightsError,
     balance,
     cap_of,
     parse_weights,
-    repeat_warnings,
+    per_epoch,
+    rounding_warnings,
     weight_of,
 )
 
@@ -128,8 +131,8 @@ def test_whole_repeats_that_distort_the_balance_are_reported() -> None:
     good = balance({("a",): 10, ("b",): 20})
     bad = balance({("a",): 100, ("b",): 145})
 
-    assert repeat_warnings(good) == []
-    assert "1.45 becomes 1" in repeat_warnings(bad)[0]
+    assert rounding_warnings(good, "round") == []
+    assert "1.45 becomes 1" in rounding_warnings(bad, "round")[0]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_whole_repeats_that_distort_the_balance_are_reported() -> None:
 def test_the_folder_whose_whole_repeats_are_farthest_from_its_multiply_is_named(
     pictures: dict[tuple[str, ...], int], worst: str
 ) -> None:
-    assert f"Worst: {worst}." in repeat_warnings(balance(pictures))[0]
+    assert f"Worst: {worst}." in rounding_warnings(balance(pictures), "round")[0]
 
 
 def test_a_cut_folder_without_a_name_is_called_the_top() -> None:
@@ -298,3 +301,64 @@ def test_the_offered_cap_is_the_highest_at_which_no_picture_is_used_three_times_
         step = 1 if cap >= 1 else 0.01
         top, average, median = used(min(highest, cap + step))
         assert top >= FREQUENT * min(average, median) - 1e-6
+
+
+def fnmatch_weight(path: tuple[str, ...], rows: list[Weight]) -> float:
+    """The rule as the reference words it, row by row."""
+    full = "/".join(path)
+    names = [row.weight for row in rows if row.pattern == path[-1]]
+    patterns = [row.weight for row in rows if fnmatchcase(full, row.pattern) or fnmatchcase(f"./{full}", row.pattern)]
+    return [*names, *patterns, 1.0][0]
+
+
+@settings(max_examples=300)
+@given(
+    path=st.lists(st.sampled_from(["a", "b", "a*", "[x]"]), min_size=1, max_size=4).map(tuple),
+    patterns=st.lists(
+        st.sampled_from(["a", "b", "*", "a/b", "./a", "./a/b", "*/b", "*/a/b", "a/*", "*/a*", "a*", "[[]x]", "*/[x]"]),
+        max_size=6,
+    ),
+)
+def test_a_folder_has_the_weight_that_the_rows_give_one_by_one(path: tuple[str, ...], patterns: list[str]) -> None:
+    rows = [Weight(pattern, float(number)) for number, pattern in enumerate(patterns, start=2)]
+
+    assert weight_of(path, rows) == fnmatch_weight(path, rows)
+
+
+@pytest.mark.parametrize(
+    ("multiply", "rounding", "pictures"),
+    [
+        (1.45, "exact", 14.5),
+        (1.45, "round", 10),
+        (2.5, "round", 20),  # kohya rounds as Python does: halves to the even number
+        (0.3, "round", 10),
+        (1.99, "truncate", 10),
+        (0.99, "truncate", 0),
+        (1.48, "floor", 14),
+        (0.09, "floor", 0),
+        (7.3, "none", 10),
+    ],
+)
+def test_an_epoch_holds_what_the_trainer_makes_of_a_multiply(
+    multiply: float, rounding: Rounding, pictures: float
+) -> None:
+    assert per_epoch(10, multiply, rounding) == pytest.approx(pictures)
+
+
+def test_pictures_that_rounding_never_uses_are_reported_with_the_remedy() -> None:
+    result = balance({("a",): 100, ("b",): 20, ("c",): 1}, min_multiply=0.3)
+
+    assert rounding_warnings(result, "truncate")[0] == (
+        "100 pictures in 1 folder (first a) never used: rounded down to 0. A minimum multiplier of 1 prevents it."
+    )
+    assert "100 pictures with a multiply below 1" in rounding_warnings(result, "exact")[0]
+    assert not any("never" in text for text in rounding_warnings(result, "round"))  # at least 1
+    assert rounding_warnings(result, "none") == []
+    assert rounding_warnings(balance({("a",): 100, ("b",): 20}), "exact") == []
+    assert "2 pictures in 2 folders" in rounding_warnings(balance({("a",): 1, ("b",): 1}, min_multiply=0.5), "floor")[0]
+
+
+def test_one_picture_that_takes_a_fifth_of_an_epoch_is_reported() -> None:
+    tree = {("3_characters",): 1, ("2_characters",): 10, ("1_character",): 24, ("others",): 24, ("0",): 24}
+
+    assert "1 picture is 20 % of an epoch" in balance(tree).warnings[0]

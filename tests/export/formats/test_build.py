@@ -249,6 +249,21 @@ def test_kohya_gets_flat_folders_with_whole_repeats_and_never_an_empty_caption(s
     assert len(list((tmp_path / "out").rglob("*.png"))) == 24
 
 
+def test_kohyas_summary_has_the_repeats_and_shares_that_the_trainer_really_uses(store: Store, tmp_path: Path) -> None:
+    chosen = recipe(output={"layout": "kohya"}, balance={"min_multiply": 1.25})
+
+    build(make_plan(pictures(store), chosen), chosen, store=store, folder=tmp_path / "out")
+
+    summary = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    used = {row["folder"]: int(row["folder"].split("_")[0]) * row["pictures"] for row in summary["folders"]}
+    assert summary["rounding"] == "round"
+    assert summary["epoch_rounded"] == sum(used.values()) != summary["epoch"]
+    for row in summary["folders"]:
+        assert row["repeats"] == int(row["folder"].split("_")[0])
+        assert row["pictures_per_epoch"] == used[row["folder"]]
+        assert row["epoch_share_rounded"] == pytest.approx(used[row["folder"]] / sum(used.values()), abs=1e-8)
+
+
 def test_v2_metadata_stands_where_its_tools_look_for_it(store: Store, tmp_path: Path) -> None:
     chosen = recipe(metadata={"version": "v2"})
 
