@@ -77,14 +77,15 @@ class BalanceOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """`layout`: the name of a format (`format_names`); `caption_ending` is kohya's caption extension.
+    """`layout`: the name of a format (`format_names`); `caption_ending`: of caption files; empty for the trainer's
+    own.
 
     `captions`: one per file, or all that files and models say of the picture as well, one per line. `masks`: of the
     characters, in a folder `.masks` like that of the pictures, or beside them as OneTrainer wants it.
     """
 
     layout: str = "hierarchy"
-    caption_ending: Literal[".txt", ".caption"] = ".txt"
+    caption_ending: Literal["", ".txt", ".caption"] = ""
     zip: bool = True
     masks: Literal["none", "folder", "onetrainer"] = "none"
     captions: Literal["first", "lines"] = "first"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from export.algorithms.recipe import Recipe
 from export.formats.masks import FOLDER, LABEL
+from export.formats.registry import format_of
 
 # Single names always stay below 255 bytes: they have at most 100 and an extension.
 LINUX_BYTES_MAX = 4095  # PATH_MAX without the closing zero
@@ -87,7 +88,7 @@ def problem_at(target: Path, longest: Length) -> str:
 
 
 def _endings(recipe: Recipe) -> list[int]:
-    endings = [len(".webp"), len(".json"), len(recipe.output.caption_ending)]
+    endings = [len(".webp"), len(".json"), len(format_of(recipe).caption_ending(recipe))]
     if recipe.metadata.version == "v2":
         endings.append(len("._meta.json"))
     if recipe.output.masks == "folder":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from export.algorithms.balance import FolderShare, repeats_of
 from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 from export.build.sinks import FolderSink
-from export.formats.contract import Format, Path
+from export.formats.contract import Format, Path, Writer, Written
 
 MANIFEST = "dataset.json"
 _PICTURES = ".building.pictures"
@@ -19,23 +20,26 @@ _PICTURES = ".building.pictures"
 class Summary:
     """Collects the pictures in a file while they are written, since there may be millions."""
 
-    def __init__(self, plan: Plan, recipe: Recipe, row: Format, sink: FolderSink, *, warnings: tuple[str, ...]) -> None:
-        self._plan, self._recipe, self._sink, self._warnings = plan, recipe, sink, warnings
-        self._folders, self._rounding = row.folders(plan.balance), row.rounding
+    def __init__(self, plan: Plan, recipe: Recipe, row: Format, writer: Writer, sink: FolderSink) -> None:
+        self._plan, self._recipe, self._sink, self._rounding = plan, recipe, sink, row.rounding
+        self._has_levels = row.levels is not None
+        self._folders: Mapping[Path, Path] = getattr(writer, "folders", None) or row.folders(plan.balance)
         self._temp = sink.path(_PICTURES)
         self._file = self._temp.open("w", encoding="utf-8", errors="replace")
         self._is_first = True
 
-    def add(self, item: Item) -> None:
-        """Note a picture."""
-        entry = json.dumps(_entry(item, self._folders[item.folder]), ensure_ascii=False)
+    def add(self, item: Item, written: Written) -> None:
+        """Note a picture. Where folders mean nothing there is nothing to import again: the manifest says the rest."""
+        if not self._has_levels:
+            return
+        entry = json.dumps(_entry(item, written.path.rpartition("/")[0]), ensure_ascii=False)
         self._file.write(f"{'' if self._is_first else ', '}{json.dumps(item.stem, ensure_ascii=False)}: {entry}")
         self._is_first = False
 
-    def close(self) -> None:
+    def close(self, warnings: tuple[str, ...]) -> None:
         """Write the file."""
         self._file.close()
-        before, after = (json.dumps(part, ensure_ascii=False) for part in self._parts())
+        before, after = (json.dumps(part, ensure_ascii=False) for part in self._parts(warnings))
         with self._sink.path(MANIFEST).open("w", encoding="utf-8", errors="replace") as file:
             file.write(f'{before[:-1]}, "pictures": {{')
             with self._temp.open(encoding="utf-8") as pictures:
@@ -44,7 +48,7 @@ class Summary:
             file.write(f"}}, {after[1:]}\n")
         self._temp.unlink()
 
-    def _parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _parts(self, warnings: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
         plan, recipe = self._plan, self._recipe
         before = {
             "made_by": "Koma",
@@ -61,7 +65,7 @@ class Summary:
             **({} if self._rounding == "exact" else {"rounding": self._rounding, "epoch_rounded": round(epoch, 2)}),
             "left_out": dict(plan.left_out),
             "upscaled": {str(passes): count for passes, count in sorted(plan.upscaled.items())},
-            "warnings": list(self._warnings),
+            "warnings": list(warnings),
         }
         return before, after
 
@@ -87,10 +91,10 @@ class Summary:
         return entry | ({} if repeats is None else {"repeats": repeats}) | rounded
 
 
-def _entry(item: Item, folder: Path) -> dict[str, Any]:
+def _entry(item: Item, folder: str) -> dict[str, Any]:
     """Return a picture's entry; `by_person`: the names given by people, if any."""
     picture = item.picture
-    entry: dict[str, Any] = {"key": picture.key, "folder": "/".join(folder), "characters": list(picture.names)}
+    entry: dict[str, Any] = {"key": picture.key, "folder": folder, "characters": list(picture.names)}
     if picture.names_by_person:
         entry["by_person"] = list(picture.names_by_person)
     if item.split:

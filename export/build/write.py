@@ -27,7 +27,7 @@ from export.formats import masks
 from export.formats.contract import Format, PackingWriter, Writer, Written
 from export.formats.masks import Masker
 from export.formats.pictures import Growth, encoding_for, ending, is_unchanged, picture_bytes
-from export.formats.registry import format_of, warnings_of
+from export.formats.registry import format_of, problems_of, warnings_of
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store, UnknownName
@@ -81,7 +81,7 @@ def build(
     that a retry continues) or is not found again afterwards, and StoreFull.
     """
     row = format_of(recipe)
-    if problems := row.problems(recipe):
+    if problems := problems_of(recipe):
         raise BadInput(" ".join(problems))
     if upscaler is None and any(plan.upscaled) and any(item.passes for item in plan.items):
         raise ValueError("the plan upscales pictures, so an upscaler must be given")
@@ -92,7 +92,7 @@ def build(
         writer = row.open(plan, recipe, sink)
         engine = _Engine(recipe, row, writer, store, sink, upscaler, masker)
         warnings = (*plan.warnings, *warnings_of(recipe, plan.balance))
-        summary = Summary(plan, recipe, row, sink, warnings=warnings)
+        summary = Summary(plan, recipe, row, writer, sink)
         built = Built(warnings=warnings)
         _write_all(plan, engine, journal, summary, built, on_progress)
         if built.failed:
@@ -100,11 +100,11 @@ def build(
                 f"{built.failed_count} pictures could not be written. First: {built.failed[0]} "
                 "Leave these frames out or restore their files, then press Retry.",
             )
-        writer.close()
+        built.warnings += writer.close()
         _check(plan, recipe, row, engine, journal, on_progress)
         if isinstance(plan.items, manifest_file.Manifest):
             sink.copy(plan.items.path, manifest_file.NAME)
-        summary.close()
+        summary.close(built.warnings)
         journal.remove()
     return built
 
@@ -143,7 +143,7 @@ def _write_all(
         is_new = isinstance(task, Future)
         for item, written, picture in zip(items, outcome.written, outcome.pictures, strict=True):
             engine.writer.add(item, written, picture)
-            summary.add(item)
+            summary.add(item, written)
         built.written += len(items) if is_new else 0
         built.resumed += 0 if is_new else len(items)
         if is_new and not engine.row.packs:
@@ -199,6 +199,7 @@ def _check(plan: Plan, recipe: Recipe, row: Format, engine: _Engine, journal: Jo
                     on_progress(total)
     contents = row.check(engine.sink.root, recipe)
     if contents.pictures != total:
+        journal.forget()
         raise KomaError(
             f"{row.label}: {total:,} pictures were written, but its reader finds {contents.pictures:,}. "
             "Another program may have changed the folder meanwhile. Press Retry."
@@ -290,7 +291,7 @@ class _Engine:
                 size, sha256 = masks.size_of(picture), hashlib.sha256(picture).hexdigest()
             mask_path = ""
             if mask is not None:
-                mask_path = masks.place(base, self.recipe.output.masks)
+                mask_path = self.writer.mask(item)
                 self.sink.write(mask_path, masks.mask_bytes(mask, size, item.crop))
             length = len(picture)
             if not self.row.packs:

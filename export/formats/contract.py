@@ -52,6 +52,9 @@ class Writer(Protocol):
     def base(self, item: Item) -> str:
         """Return the picture's path below the dataset without its ending; unique in the dataset."""
 
+    def mask(self, item: Item) -> str:
+        """Return the path of the picture's mask, a PNG; asked only where the recipe has masks."""
+
     def side_files(self, item: Item, written: Written) -> Iterable[tuple[str, bytes]]:
         """Yield the files that belong to this picture alone (caption, JSON), as path and bytes."""
 
@@ -62,8 +65,8 @@ class Writer(Protocol):
         disk already; such pictures come first.
         """
 
-    def close(self) -> None:
-        """Write the files that describe all pictures, and the configuration that starts the trainer."""
+    def close(self) -> tuple[str, ...]:
+        """Write the files that describe all pictures and the configuration that starts the trainer; return warnings."""
 
 
 class PackingWriter(Writer, Protocol):
@@ -98,13 +101,14 @@ def _nothing(recipe: Recipe) -> tuple[str, ...]:
 class Format:
     """One format.
 
-    `name` stands in recipes, `label` and `group` on the export page. `open`: a writer for a plan (its `items` are
-    not read). `problems`: why a recipe cannot be written in this format, each with what to do; `warnings`: what the
-    program will do that may surprise. `rounding`: what the trainer does with a multiply. `packs`: pictures go into
-    archives through `Writer.add` and not to files of their own. `folders` maps planned to written folders, `levels`
-    back (for importing moved pictures); None where folders have no such meaning. `caption_ending`: of the file
-    beside each picture; empty where captions stand elsewhere. `masks`: which forms of masks its program skips or
-    uses. `check`: read a written dataset back as its program does.
+    `name` stands in recipes, `label` and `group` on the export page. `open`: a writer for a plan (its `items` are not
+    read). `check`: read a written dataset back as its program does. `problems`: why a recipe cannot be written in this
+    format, each with what to do; `warnings`: what the program will do that may surprise. `rounding`: what the trainer
+    does with a multiply. `packs`: pictures go into archives through `Writer.add` and not to files of their own.
+    `folders` maps planned to written folders, `levels` back (for importing moved pictures); None where folders have no
+    such meaning. `caption_ending`: of the file beside each picture; empty where captions stand elsewhere.
+    `empty_caption`: content of the file of an empty caption; None writes no file. `masks`: the forms of masks that its
+    program skips or uses.
     """
 
     name: str
@@ -118,6 +122,6 @@ class Format:
     packs: bool = False
     folders: Callable[[Balance], Mapping[Path, Path]] = _same_folders
     levels: Callable[[Path], Path] | None = _levels_unchanged
-    caption_ending: Callable[[Recipe], str] = field(default=lambda recipe: recipe.output.caption_ending)
-    write_empty_captions: bool = True
+    caption_ending: Callable[[Recipe], str] = field(default=lambda recipe: recipe.output.caption_ending or ".txt")
+    empty_caption: bytes | None = b""
     masks: frozenset[str] = frozenset({"none", "folder"})

@@ -10,14 +10,29 @@ from pathlib import Path as DiskPath
 from export.algorithms.plan import Plan
 from export.algorithms.recipe import Recipe
 from export.formats.contract import Contents, Format, Sink
-from export.formats.side_files import SideFiles, count_pictures
+from export.formats.side_files import SideFiles, count_pictures, several_captions, without_onetrainer_masks
+from ingest import humane
 
 
 class _Writer(SideFiles):
-    def close(self) -> None:
+    def close(self) -> tuple[str, ...]:
         """Write the multiply of each folder."""
-        for share in self.balance.folders:
-            self.sink.write("/".join((*share.path, "multiply.txt")), share.multiply_text.encode())
+        for share, path in self.shares():
+            self.sink.write(f"{path}/multiply.txt".lstrip("/"), share.multiply_text.encode())
+        self.how_to_start(
+            "EveryDream2",
+            "In `train.json` set `data_root` to this folder. Sub-folders are read, each with the multiply in its own",
+            "`multiply.txt`; folders and files whose name begins with a dot are skipped.",
+            "",
+            "    python train.py --config train.json",
+        )
+        if not self.without_caption:
+            return ()
+        pictures = humane.count(self.without_caption, "picture")
+        return (
+            f"{pictures} without a caption: EveryDream2 takes the beginning of the file name instead. "
+            "Add a caption part that is always there, such as the general description.",
+        )
 
 
 def _open(plan: Plan, recipe: Recipe, sink: Sink) -> _Writer:
@@ -28,19 +43,14 @@ def _check(folder: DiskPath, recipe: Recipe) -> Contents:
     return count_pictures(folder, recipe, EVERYDREAM2)
 
 
-def _warnings(recipe: Recipe) -> tuple[str, ...]:
-    if recipe.output.captions == "first":
-        return ()
-    return (
-        "EveryDream2 treats a line break as part of a tag. Several captions per picture are for trainers that choose "
-        "a line: OneTrainer, SimpleTuner, kohya with --enable_wildcard.",
-    )
-
-
 EVERYDREAM2 = Format(
     name="hierarchy",
-    label="folders + multiply.txt",
+    label="EveryDream2: folders + multiply.txt",
     open=_open,
     check=_check,
-    warnings=_warnings,
+    problems=without_onetrainer_masks,
+    warnings=several_captions(
+        "EveryDream2 treats a line break as part of a tag. Several captions per picture are for trainers that choose "
+        "a line: OneTrainer, SimpleTuner, kohya with --enable_wildcard."
+    ),
 )

@@ -14,6 +14,7 @@ from export.algorithms.crops import Crop
 from export.formats.pictures import cut
 
 FOLDER = ".masks"  # trainers and dataset loaders skip names that begin with a dot
+VISIBLE_FOLDER = "masks"  # for trainers that are told where masks are; beside the folder of the pictures
 LABEL = "-masklabel"  # OneTrainer looks for NAME-masklabel.png beside NAME
 Bytes = NDArray[np.uint8]
 
@@ -34,7 +35,11 @@ def place(base: str, form: str) -> str:
 
 def is_mask(parts: tuple[str, ...]) -> bool:
     """Return whether a path below a dataset is that of a mask."""
-    return FOLDER in parts[:-1] or parts[-1].rpartition(".")[0].endswith(LABEL)
+    return (
+        FOLDER in parts[:-1]
+        or (len(parts) > 1 and parts[0] == VISIBLE_FOLDER)
+        or parts[-1].rpartition(".")[0].endswith(LABEL)
+    )
 
 
 def mask_bytes(mask: Bytes, size: tuple[int, int], crop: Crop | None) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from export.algorithms.filenames import same_name_key
-from export.formats.masks import FOLDER, LABEL
+from export.formats.masks import FOLDER, LABEL, VISIBLE_FOLDER
 
 _META = "_meta.json"  # v2's `.NAME_meta.json`
 _Path = tuple[str, ...]
@@ -37,7 +37,8 @@ def companion_of(parts: _Path, stems: Mapping[str, str]) -> Companion | None:
     stem = stems.get(same_name_key(owner)) if owner else None
     if stem is None:
         return None
-    return Companion(stem, f"{FOLDER}/{kind}" if FOLDER in parts[:-1] else kind, "/".join(parts))
+    top = FOLDER if FOLDER in parts[:-1] else VISIBLE_FOLDER if VISIBLE_FOLDER in parts[:-1][:1] else ""
+    return Companion(stem, f"{top}/{kind}" if top else kind, "/".join(parts))
 
 
 def misplaced_in(
@@ -65,5 +66,5 @@ def misplaced_in(
 
 def _place(row: Companion, picture: _Path) -> str:
     """Return where a companion belongs: beside its picture, or at the picture's path below the mask folder."""
-    top = (FOLDER,) if row.kind.startswith(FOLDER) else ()
+    top = row.kind.split("/")[:-1]
     return "/".join((*top, *picture[:-1], row.path.rpartition("/")[2]))

@@ -11,6 +11,7 @@ from export.algorithms import captions, metadata
 from export.algorithms.caption_tags import display_name
 from export.algorithms.recipe import Recipe
 from export.build.sinks import FolderSink
+from export.formats.registry import format_of
 from export.readback.comparing import Moved, Open, ReadBack, manifest_of
 from ingest import outside_json
 from ingest.errors import BadInput, KomaError
@@ -66,7 +67,7 @@ def _correct(moved: Moved, recipe: Recipe, sink: FolderSink) -> str:
     if body is None:
         raise BadInput("its JSON is missing; nothing was corrected. Restore the file next to it")
     old = _facts(body, moved.before)
-    text = f"{base}{recipe.output.caption_ending}"
+    text = f"{base}{format_of(recipe).caption_ending(recipe)}"
     was = captions.caption(old, recipe.caption, key=moved.key)
     now = captions.caption(_facts(body, moved.now), recipe.caption, key=moved.key)
     meta = f"{place}/.{stem}_meta.json" if place else f".{stem}_meta.json"

@@ -35,7 +35,7 @@ OPTIONS: dict[str, Any] = {
         ("raw", "fvp 42 70 fhp 22 39"),
     ),
     "json_versions": ("v1.0", "v1.1", "v1.2", "v2"),
-    "caption_endings": (".txt", ".caption"),
+    "caption_endings": (("", "the trainer’s own"), ".txt", ".caption"),
     "captions_per_picture": (("first", "one"), ("lines", "several: also from files and models")),
     "mask_forms": (
         "none",

@@ -23,7 +23,7 @@ from export.algorithms.plan import caption_of
 from export.algorithms.presets import DEFAULT, PRESETS, Preset, preset_of
 from export.algorithms.recipe import Recipe, RecipeError, parse
 from export.build import rows_from_database, upscaling
-from export.formats.registry import format_of
+from export.formats.registry import format_of, problems_of
 from export.models import Recipe as RecipeRow
 from export.preview.result import is_counted, preview
 from export.preview.selected import preset_counts
@@ -258,6 +258,8 @@ def result_of(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[
         upscaling.factor_of(collection, recipe)
     except BadInput as error:  # its upscaler is not installed
         return {"errors": (error.message,)}
+    if problems := problems_of(recipe):
+        return {"errors": problems}
     return {
         "result": preview(collection, recipe, page=page),
         "whole_repeats": format_of(recipe).rounding == "round",

@@ -16,7 +16,12 @@ SIDE_ENDINGS = frozenset(
     {"json", "toml", "tags", "tag", "processed_tags", "characters", "subjects", "txt", "caption", "cap"}
 )
 # Written by Koma for a whole folder.
-OF_FOLDERS = frozenset({"multiply.txt", "dataset.json"})
+OF_FOLDERS = frozenset(
+    {
+        *("multiply.txt", "dataset.json", "how_to_start.md", "dataset.toml", "concepts.json", "datasets.yaml"),
+        *("multidatabackend.json", "dataset.yaml", "caption_template.txt"),
+    }
+)
 _STRUCTURED = ("json", "facedata.json", "toml")
 _TAGS = ("tags", "tag", "processed_tags")
 _NAMES = ("characters", "subjects")
@@ -26,6 +31,8 @@ _LOOSE = ("txt", "caption", "cap")  # their tags count if no other file has any,
 def is_side_file(name: str) -> bool:
     """Whether a file may describe a picture, by its name without folders."""
     ending = name.rpartition(".")[2].lower()
+    if name.lower() in OF_FOLDERS:
+        return True
     return ending in SIDE_ENDINGS and (not name.startswith(".") or name.lower().endswith("_meta.json"))
 
 

@@ -29,8 +29,9 @@ def dotted_folders(balance: Balance) -> dict[FolderPath, FolderPath]:
 
 
 class DottedWriter(SideFiles):
-    def close(self) -> None:
-        self.sink.write("set/folders.txt", str(len(self.balance.folders)).encode())
+    def close(self) -> tuple[str, ...]:
+        self.sink.write("set/folders.txt", str(len(self.plan.balance.folders)).encode())
+        return ()
 
 
 DOTTED = Format(

@@ -81,7 +81,7 @@ def exported(collection: Collection, by: User, **selection: Any) -> dict[str, Pa
     folder = jobs.inside_exports(job.folder)
     collected = {}
     for path in folder.rglob("*"):
-        if not path.name.startswith(".") and path.suffix not in (".json", ".txt") and path.is_file():
+        if not path.name.startswith(".") and path.suffix not in (".json", ".txt", ".md") and path.is_file():
             collected[path.stem.rpartition("_")[2]] = path
             assert json.loads(path.with_suffix(".json").read_text())["filename"] == path.name
     assert set(collected) == set(NAMES)

@@ -108,7 +108,7 @@ def test_the_file_has_a_line_each_the_trainers_reading_is_reported_and_a_correct
     export_job.execute(job.pk)
     job.refresh_from_db()
     folder = jobs.inside_exports(job.folder)
-    (path,) = folder.rglob("yama_S2EP04_000000.txt")
+    (path,) = folder.rglob(f"yama_S2EP04_000000{'.txt' if layout == 'hierarchy' else '.caption'}")
 
     assert [text for text in job.warnings if words in text]
     written = path.read_text().split("\n")

@@ -43,7 +43,9 @@ class DataSet:
         return dict(json.loads(self.files[str(PurePosixPath(picture).with_suffix(".json"))]))
 
     def caption(self, picture: str) -> str:
-        return self.files[str(PurePosixPath(picture).with_suffix(".txt"))].decode()
+        """The caption file beside a picture, by the ending of its trainer."""
+        paths = (str(PurePosixPath(picture).with_suffix(ending)) for ending in (".txt", ".caption"))
+        return next(self.files[path] for path in paths if path in self.files).decode()
 
     def multiplies(self) -> dict[str, float]:
         """What each folder's multiply.txt says."""

@@ -16,6 +16,7 @@ from export.algorithms.rows import Face, Picture
 from export.algorithms.spelling import has_meaning, safe_character_name, spell, spelling_key
 from export.build.sinks import FolderSink
 from export.build.summary import MANIFEST, Summary
+from export.formats.contract import Written
 from export.formats.registry import format_of
 from export.readback import comparing
 
@@ -113,10 +114,13 @@ def test_any_characters_go_into_folders_and_come_back_exactly(
     plan = make_plan(pictures, recipe)
     with tempfile.TemporaryDirectory() as place:
         sink = FolderSink(Path(place))
-        summary = Summary(plan, recipe, format_of(recipe), sink, warnings=())
+        row = format_of(recipe)
+        writer = row.open(plan, recipe, sink)
+        summary = Summary(plan, recipe, row, writer, sink)
         for item in plan.items:
-            summary.add(item)
-        summary.close()
+            path = f"{writer.base(item)}.png"
+            summary.add(item, Written(path=path, size=(1, 1), bytes=1, sha256=""))
+        summary.close(())
         data = json.loads(sink.path(MANIFEST).read_text())
     names = {stem: set(entry["characters"]) for stem, entry in data["pictures"].items()}
     levels_of = {row["folder"]: row["levels"] for row in data["folders"]}

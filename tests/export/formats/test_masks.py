@@ -69,14 +69,16 @@ def test_a_mask_has_its_pictures_size_and_lies_in_a_folder_that_trainers_skip(st
 
 
 def test_onetrainer_finds_it_beside_the_picture(store: Store, tmp_path: Path) -> None:
-    built(store, tmp_path / "out", Left(), output={"masks": "onetrainer"})
+    built(store, tmp_path / "out", Left(), output={"layout": "onetrainer", "masks": "onetrainer"})
     (mask,) = (tmp_path / "out").rglob("p-masklabel.png")
     assert (mask.parent / "p.png").is_file()
 
 
 def test_crops_get_their_part_of_one_mask(store: Store, tmp_path: Path) -> None:
     masker = Left()
-    built(store, tmp_path / "out", masker, output={"masks": "onetrainer"}, crops={"enabled": True})
+    built(
+        store, tmp_path / "out", masker, output={"layout": "onetrainer", "masks": "onetrainer"}, crops={"enabled": True}
+    )
     masks = sorted(path.name for path in (tmp_path / "out").rglob("*-masklabel.png"))
     assert len(masks) == 2 and masker.seen == 1
     for path in (tmp_path / "out").rglob("*-masklabel.png"):
@@ -92,9 +94,9 @@ def test_a_crop_beyond_the_picture_is_background_there() -> None:
 
 
 def test_masks_are_no_pictures_when_a_data_set_is_read_again(store: Store, tmp_path: Path) -> None:
-    for form in ("folder", "onetrainer"):
-        built(store, tmp_path / form, Left(), output={"masks": form})
-        back = read_back(tmp_path / form)
+    for layout, form in (("hierarchy", "folder"), ("onetrainer", "onetrainer"), ("kohya", "folder")):
+        built(store, tmp_path / layout, Left(), output={"layout": layout, "masks": form})
+        back = read_back(tmp_path / layout)
         assert (back.unchanged, back.open, back.misplaced, back.moved, back.gone) == (1, (), (), (), ())
 
 
