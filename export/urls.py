@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from export.views import caption_tags, captions, downloads, faces, jobs, overview, readback, recipes
+from export.views import caption_tags, captions, downloads, faces, jobs, overview, readback, recipes, releases
 
 C = "c/<int:collection_id>"
 
@@ -24,5 +24,8 @@ urlpatterns = [
     path(f"{C}/exports/", jobs.exports, name="exports"),
     path(f"{C}/exports/<int:job_id>/change/", jobs.job_change, name="export_job_change"),
     path(f"{C}/exports/<int:job_id>/reread/", readback.reread, name="export_reread"),
+    path(f"{C}/releases/", releases.releases, name="releases"),
+    path(f"{C}/releases/<int:release_id>/", releases.release, name="release"),
+    path(f"{C}/releases/<int:release_id>/manifest/", releases.release_manifest, name="release_manifest"),
     path(f"{C}/exports/<int:job_id>/download/", downloads.download, name="export_download"),
 ]

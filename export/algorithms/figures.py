@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,9 +137,8 @@ def _ordered(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda row: (-row[1], row[0]))
 
 
-def count_all(items: Iterable[Item]) -> Figures:
-    """Return the figures of all items."""
-    figures = Figures()
-    for item in items:
-        figures.add(item)
-    return figures
+STEP_NAMES = {
+    "face_sizes": tuple(step(edge, FACE_STEPS) for edge in FACE_STEPS),
+    "sides": tuple(step(edge, SIDE_STEPS) for edge in SIDE_STEPS),
+    "tokens": tuple(_range(*pair) for pair in TOKENS),
+}

@@ -5,7 +5,6 @@ The database is read once, so that what people change meanwhile cannot contradic
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from django.contrib.auth import get_user_model
 
 from annotate.models import ModelVersion, NamedBy
-from export.algorithms.manifest import Author, Header, ManifestSource
+from export.algorithms.manifest import Author, Header, ManifestSource, item_line, read_item
 from export.algorithms.plan import Item, Planning
 from export.algorithms.recipe import Recipe
 from export.algorithms.rows import Picture
@@ -24,7 +23,7 @@ from ingest.imaging.store import full, no_room
 from ingest.models import Collection, Source
 from ingest.version import VERSION
 
-_SPOOL = 200  # pictures that are pickled together: they share their texts
+_SPOOL = 200  # pictures between two reports
 
 OnProgress = Callable[[int], None]
 
@@ -119,14 +118,14 @@ def _read(
                 authors.update(key for face in picture.faces for key in (face.author, face.name_author))
                 sources.add(picture.origin.source)
             if chosen:
-                pickle.dump(chosen, file, pickle.HIGHEST_PROTOCOL)
+                file.writelines(item_line(Item(picture, (), "")) for picture in chosen)
 
 
 def _spooled(spool: Path) -> Iterator[Picture]:
     """Yield what `_read` wrote."""
     with spool.open("rb") as file:
-        while file.peek(1):
-            yield from pickle.load(file)  # noqa: S301 - written by this call, in a folder of the site
+        for line in file:
+            yield read_item(line).picture
 
 
 def _sources_of(collection: Collection, sha256s: set[str]) -> tuple[ManifestSource, ...]:

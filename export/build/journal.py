@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from export.formats.contract import Written
+from ingest import outside_json
 
 NAME = ".building.jsonl"
 _FIELDS = tuple(row.name for row in fields(Written))
@@ -53,7 +54,7 @@ class Journal:
         if number >= len(self._offsets) or self._offsets[number] == _MISSING:
             return None
         self._file.seek(self._offsets[number])
-        rows = json.loads(self._file.readline())[1]
+        rows = outside_json.parsed(self._file.readline())[1]
         return [Written(**dict(zip(_FIELDS, [row[0], tuple(row[1]), *row[2:]], strict=True))) for row in rows]
 
     def add(self, number: int, written: Sequence[Written]) -> None:
@@ -81,7 +82,7 @@ class Journal:
     def _is_for(self, digest: str) -> bool:
         try:
             with self._path.open() as file:
-                return bool(json.loads(file.readline())["plan"] == digest)
+                return bool(outside_json.parsed(file.readline())["plan"] == digest)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 

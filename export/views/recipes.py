@@ -17,6 +17,7 @@ from annotate.chosen_models import choices
 from export import forms, jobs
 from export.actions import jobs as job_actions
 from export.actions import recipes as recipe_actions
+from export.actions import releases as release_actions
 from export.algorithms.captions import PARTS
 from export.algorithms.levels import TOKENS, levels_of
 from export.algorithms.plan import caption_of
@@ -132,6 +133,12 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     row = recipe_actions.save(collection=collection, name=name, recipe=recipe, by=request.user, seen=seen(request))
     if action == "save":
         return success(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
+    if action == "freeze":
+        release = release_actions.start(
+            collection=collection, recipe=recipe, name=request.POST.get("name", ""), notes="", by=request.user
+        )
+        transaction.on_commit(lambda: jobs.wake() and None)
+        return success(request, f"{release} is being frozen.", to=reverse("releases", args=[collection.pk]))
     title = request.POST.get("name", "").strip() or job_actions.default_name(collection, row.name)
     job_actions.start(collection=collection, recipe=recipe, name=title, by=request.user)
     transaction.on_commit(lambda: jobs.wake() and None)

@@ -30,7 +30,7 @@ from annotate.models import (
     Tag,
 )
 from export.algorithms.recipe import Recipe
-from export.models import ExportJob
+from export.models import ExportJob, Release
 from export.models import Recipe as RecipeRow
 from ingest.actions import history
 from ingest.imaging.encode import PictureFormat, encode
@@ -159,6 +159,10 @@ def build(collection: Collection, owner: User, *, shade: int, text: str = "") ->
         "character_id": person,
         "number": str(run.number),
         "job_id": job,
+        "release_id": Release.objects.create(
+            collection=collection, name=word[:120], number=1, params=Recipe().as_dict(), state="failed", error=word,
+            notes=word, warnings=[word], created_by=owner, counters={"figures": {"characters": {word: 1}}},
+        ),
         "recipe_id": RecipeRow.objects.create(collection=collection, name=word[:120], params=Recipe().as_dict()),
         "upload_id": Upload.objects.create(
             collection=collection, user=owner, key=f"k{shade}", name=f"{word}.mkv"[:400], size_bytes=9

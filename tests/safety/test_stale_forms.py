@@ -148,6 +148,7 @@ NEEDS_NONE = {
     "export_reread": "refused where folders changed since it was shown",
     "collection_archive": "one of two states, shown by its button; both ways lose nothing",
     "run_change": "a step of a state that the action checks", "export_job_change": "a step of a state",
+    "release": "a step of a state; deleting asks first",
     "evaluation_change": "a step of a state", "collection_evaluation_change": "a step of a state",
     "models_job": "a step of a state",
     "collection_delete": "asks for the name", "episode_forget": "asks first, and says what goes",
