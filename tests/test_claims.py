@@ -21,7 +21,8 @@ from annotate.evaluation.evaluation_jobs import EVALUATIONS
 from annotate.model_library.model_jobs import MODEL_JOBS
 from annotate.models import Evaluation, ModelJob
 from export.build.export_job import EXPORTS
-from export.models import ExportJob, FaceExample
+from export.build.release_job import RELEASES
+from export.models import ExportJob, FaceExample, Release
 from export.preview.example_faces import FACES
 from ingest.errors import BadInput
 from ingest.models import Collection, PipelineRun, RunState, StageRun
@@ -46,6 +47,7 @@ def a_stage(collection: Collection) -> StageRun:
 MAKE: dict[str, tuple[Kind[Any], Callable[[Collection], Any]]] = {
     "stage": (STAGES, a_stage),
     "export": (EXPORTS, lambda collection: ExportJob.objects.create(collection=collection, name="a")),
+    "release": (RELEASES, lambda collection: Release.objects.create(collection=collection, name="a", number=1)),
     "model job": (MODEL_JOBS, lambda _: ModelJob.objects.create(act=ModelJob.Act.VERIFY, name="tiny")),
     "measurement": (EVALUATIONS, lambda _: Evaluation.objects.create(kind="faces", model="tiny", folder="0:a")),
     "face": (
@@ -74,7 +76,7 @@ def grow_silent(kind: Kind[Any], row: Any, seconds: float) -> None:
 
 
 def test_every_kind_is_known_to_whoever_looks_for_silent_workers() -> None:
-    assert {kind.noun for kind in claims.KINDS} == {"stage", "export", "job", "measurement", "face"}
+    assert {kind.noun for kind in claims.KINDS} == {"stage", "export", "job", "measurement", "face", "release"}
 
 
 @pytest.mark.django_db(transaction=True)

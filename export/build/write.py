@@ -16,6 +16,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import cast
 
+from PIL import UnidentifiedImageError
+
 from annotate.backends.contract import Upscaler
 from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
@@ -310,7 +312,10 @@ class _Engine:
     def _size_of_stored(self, item: Item) -> tuple[int, int]:
         """Return (width, height) of the bytes of a stored file, which for an original may be turned by its EXIF."""
         if item.picture.original and item.picture.use != "plain":
-            return masks.size_of(self.store.read(item.picture.source))
+            try:
+                return masks.size_of(self.store.read(item.picture.source))
+            except UnidentifiedImageError:  # HEIC and rare TIFFs, which have their own decoders
+                pass
         return (item.picture.width, item.picture.height)
 
 

@@ -52,10 +52,8 @@ def exported(collection: Collection, by: User, **selection: Any) -> dict[str, by
     job = jobs.start(collection=collection, recipe=recipe, name="set", by=by)
     assert export_job.execute(job.pk) == RunState.DONE, job.error
     job.refresh_from_db()
-    paths = jobs.inside_exports(job.folder).rglob("*")
-    return {
-        path.name: path.read_bytes() for path in paths if path.suffix not in (".json", ".txt", "") and path.is_file()
-    }
+    paths = [path for path in jobs.inside_exports(job.folder).rglob("*") if path.is_file() and path.name[0] != "."]
+    return {path.name: path.read_bytes() for path in paths if path.suffix not in (".json", ".txt", ".md")}
 
 
 def pixels(data: bytes) -> Any:
