@@ -231,6 +231,7 @@ def test_a_result_that_cannot_be_stored_fails_with_a_message(work: tuple[Kind[An
 def test_what_was_reported_last_is_written_at_the_end(work: tuple[Kind[Any], Any]) -> None:
     kind, row = work
     column = {"stage": "done", "export": "done", "job": "done_bytes", "measurement": "done", "face": "attempt"}
+    column["release"] = "done"
 
     def reports(report: Any) -> None:
         for number in range(1, 20):
