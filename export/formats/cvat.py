@@ -73,7 +73,6 @@ class _Cvat(BoxWriter):
             "CVAT",
             "1. Create a task: paste `labels.json` into *Raw* of its labels, and upload the pictures of `images/`.",
             "2. *Upload annotations*: `annotations.xml`, format *CVAT 1.1*.",
-            "3. After the review, export the task as *CVAT for images 1.1* and import the XML in Koma.",
         )
         return ()
 

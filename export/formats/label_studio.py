@@ -48,7 +48,6 @@ class _LabelStudio(BoxWriter):
             "1. Start Label Studio with `LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true` and",
             "   `LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT` set to this folder, and add `images` as local storage.",
             "2. Create a project, paste `label_config.xml` into *Labeling interface* > *Code*, import `tasks.json`.",
-            "3. After the review, export *JSON* and import it in Koma.",
         )
         return ()
 
