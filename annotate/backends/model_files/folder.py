@@ -197,9 +197,17 @@ def _in_place(models_dir: Path, name: str, *asides: str) -> list[Path]:
     candidates = (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
     paths = [candidate for candidate in candidates if os.path.lexists(candidate)]
     fetched = [models_dir / aside / name for aside in asides]
-    if paths in ([], [card]) and not any(path.is_dir() and any(path.iterdir()) for path in fetched):
+    if paths in ([], [card]) and not any(map(_holds_files, fetched)):
         raise BadInput(f"{name} is not installed in {models_dir}.")
     return [] if paths == [card] else paths
+
+
+def _holds_files(folder: Path) -> bool:
+    """Return whether a folder exists and is not empty; another process may delete it meanwhile."""
+    try:
+        return any(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def erase(path: Path) -> None:
