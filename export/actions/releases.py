@@ -1,4 +1,4 @@
-"""Freeze releases, change their notes, delete them."""
+"""Freeze releases, and delete them."""
 
 from __future__ import annotations
 
@@ -49,13 +49,6 @@ def next_number(collection: Collection, name: str) -> int:
     """Return the version that a release of this name would get."""
     last = Release.objects.filter(collection=collection, name=name).aggregate(last=Max("number"))["last"]
     return int(last or 0) + 1
-
-
-def change_notes(release: Release, *, notes: str, by: Any) -> None:
-    """Replace the notes of a release. Raises BadInput if they are too long."""
-    if len(notes) > NOTES_MAX:
-        raise BadInput(f"The notes are longer than {NOTES_MAX:,} characters.")
-    Release.objects.filter(pk=release.pk).update(notes=notes.strip())
 
 
 def cancel(release: Release) -> None:

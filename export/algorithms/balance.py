@@ -89,7 +89,7 @@ class FolderShare:
 
     @property
     def repeats(self) -> int:
-        """kohya's integer repeats: `max(1, round(multiply))`."""
+        """Whole repeats of trainers that round to the nearest, at least 1."""
         return max(1, round(self.multiply))
 
     def per_epoch(self, rounding: Rounding) -> float:

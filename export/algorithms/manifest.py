@@ -43,19 +43,18 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestSource:
-    """A source of pictures and its rights, by the SHA-256 of the source."""
+    """A source of pictures, by the SHA-256 of the source."""
 
     sha256: str
     name: str
     kind: str = ""
     image_type: str = ""
     licence_note: str = ""
-    rights: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What applies to all items. `recipe` as its dict; `models`: those that take part in writing (upscaler, masks)."""
+    """What applies to all items; `recipe` as its dict."""
 
     koma: str
     recipe: Mapping[str, Any]
@@ -65,8 +64,6 @@ class Header:
     upscaled: Mapping[str, int] = field(default_factory=dict)
     authors: Mapping[str, Author] = field(default_factory=dict)
     sources: tuple[ManifestSource, ...] = ()
-    models: tuple[Author, ...] = ()
-    report: Mapping[str, Any] = field(default_factory=dict)  # of the splits, and other figures of the freeze
 
     def plan(self, items: Items) -> Plan:
         """Return the plan around the items of the manifest."""

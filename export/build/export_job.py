@@ -6,8 +6,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe, RecipeError, parse
 from export.build import masks, upscaling
 from export.build.freezing import freeze
-from export.build.manifest_file import Manifest
-from export.build.path_lengths import PathLengths, length_below, length_of, problem_at
+from export.build.path_lengths import Length, PathLengths, length_below, length_of, problem_at
+from export.build.release_job import manifest_of
 from export.build.sinks import files_below, move_whole, share, zip_folder
 from export.build.write import Built, build
 from export.formats.registry import format_of
@@ -57,17 +58,25 @@ def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
 
 @dataclass(slots=True)
 class Counted:
-    """What is counted while the items of a dataset are planned."""
+    """What is counted of the items of a dataset before it is written: `names` by planned folder and length of stem."""
 
-    lengths: PathLengths
+    names: Counter[tuple[tuple[str, ...], Length]] = field(default_factory=Counter)
     frames: int = 0
     captions_by_person: int = 0
 
-    def add(self, item: Item, folder: Sequence[str], recipe: Recipe) -> None:
-        """Count an item that is written below `folder`."""
-        self.lengths.add(length_below(folder, length_of(item.stem), recipe))
+    def add(self, item: Item) -> None:
+        """Count an item."""
+        self.names[item.folder, length_of(item.stem)] += 1
         self.frames += item.crop is None
         self.captions_by_person += item.picture.caption is not None
+
+    def lengths(self, plan: Plan, recipe: Recipe, *, name: str) -> PathLengths:
+        """Return the lengths of paths in a dataset whose folder is called `name`."""
+        lengths = PathLengths(top=length_of(name))
+        folders = format_of(recipe).folders(plan.balance)
+        for (folder, stem), count in self.names.items():
+            lengths.add(length_below(folders[folder], stem, recipe), count)
+        return lengths
 
 
 def write(
@@ -79,30 +88,34 @@ def write(
     `target`: where it will be moved to. Raises BadInput when no picture is exported, or paths are too long for this
     server.
     """
+    counted = Counted()
     with store().scratch() as path:
         if release is None:
-            manifest = freeze(collection, recipe, path, on_progress=lambda done: on_progress(done, 0))
+            manifest = freeze(
+                collection, recipe, path, on_progress=lambda done: on_progress(done, 0), on_item=counted.add
+            )
         else:
-            manifest = Manifest(store().path(release.file))
-        return _write(collection, manifest.plan, recipe, folder=folder, target=target, on_progress=on_progress)
+            manifest = manifest_of(release)
+            for number, item in enumerate(manifest):
+                if number % 1000 == 0:
+                    on_progress(number, 0)
+                counted.add(item)
+        plan = manifest.plan
+        built = _write(collection, plan, recipe, counted, folder=folder, target=target, on_progress=on_progress)
+    return plan, built, counted
 
 
 def _write(
-    collection: Collection, plan: Plan, recipe: Recipe, *, folder: Path, target: Path,
+    collection: Collection, plan: Plan, recipe: Recipe, counted: Counted, *, folder: Path, target: Path,
     on_progress: Callable[[int, int], None],
-) -> tuple[Plan, Built, Counted]:  # fmt: skip
+) -> Built:  # fmt: skip
     total = len(plan.items)
     if not total:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in plan.left_out.items())
         raise BadInput(f"No picture would be in this dataset: {reasons or 'there are no kept frames'}.")
-    counted = Counted(PathLengths(top=length_of(target.name)))
-    folders = format_of(recipe).folders(plan.balance)
-    for number, item in enumerate(plan.items):
-        if number % 1000 == 0:
-            on_progress(0, total)
-        counted.add(item, folders[item.folder], recipe)
+    lengths = counted.lengths(plan, recipe, name=target.name)
     longest = max(folder, target, key=lambda path: len(str(path)))
-    if problem := problem_at(longest, counted.lengths.longest):
+    if problem := problem_at(longest, lengths.longest):
         raise BadInput(problem)
     upscaler = upscaling.open_for(collection, recipe) if plan.upscaled else None
     built = build(
@@ -114,8 +127,8 @@ def _write(
         upscaler=upscaler,
         masker=masks.open_for(collection, recipe),
     )
-    built.warnings += counted.lengths.warnings
-    return plan, built, counted
+    built.warnings += lengths.warnings
+    return built
 
 
 def _run(job: ExportJob, report: Reporter[ExportJob]) -> None:

@@ -17,7 +17,7 @@ from export.algorithms.plan import Item, Planning
 from export.algorithms.recipe import Recipe
 from export.algorithms.rows import Picture
 from export.build import rows_from_database, upscaling
-from export.build.manifest_file import Manifest, ManifestWriter
+from export.build.manifest_file import Manifest, write_manifest
 from export.build.rows_from_database import FILE, MODEL, PERSON
 from ingest.imaging.store import full, no_room
 from ingest.models import Collection, Source
@@ -60,14 +60,16 @@ def freeze(
             authors=authors_of(authors),
             sources=_sources_of(collection, sources),
         )
-        with ManifestWriter(path, header) as writer:
+
+        def items() -> Iterator[Item]:
             for number, picture in enumerate(_spooled(spool)):
                 if number % _SPOOL == 0:
                     on_progress(number)
                 for item in planning.items_of(picture):
-                    writer.add(item)
                     on_item(item)
-            writer.close()
+                    yield item
+
+        write_manifest(path, header, items())
     except OSError as error:
         if no_room(error):
             raise full(path.parent, error) from error

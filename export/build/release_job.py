@@ -82,7 +82,6 @@ def _freeze(release: Release, report: Reporter[Release]) -> dict[str, Any]:
         "epoch": round(manifest.header.balance.epoch, 2),
         "stored_pictures": len(keys),
         "manifest_bytes": store().path(file).stat().st_size,
-        "report": dict(manifest.header.report),
     }
     with transaction.atomic():
         # The claim is proved and the row locked first: a worker that lost it must not write rows.

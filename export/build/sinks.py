@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import zipfile
@@ -39,6 +40,19 @@ class FolderSink:
         size = source.stat().st_size
         self._write(path, size, lambda target: shutil.copyfile(source, target))
         return size
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Write over a file of a dataset that is in place already: it has the old bytes or the new ones at any time."""
+        target = self.path(path)
+        temp = target.with_name(f".{hashlib.blake2s(target.name.encode(), digest_size=12).hexdigest()}.part")
+        try:
+            temp.write_bytes(data)
+            temp.replace(target)
+        except OSError as error:
+            temp.unlink(missing_ok=True)
+            if no_room(error):
+                raise full(self.root, error) from error
+            raise
 
     def _write(self, path: str, size: int, create: Callable[[Path], object]) -> None:
         target = self.path(path)

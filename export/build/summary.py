@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from export.algorithms.balance import FolderShare, repeats_of
 from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 from export.build.sinks import FolderSink
-from export.formats.contract import Format, Path, Writer, Written
+from export.formats.contract import Format, Written
 
 MANIFEST = "dataset.json"
 _PICTURES = ".building.pictures"
@@ -20,10 +19,10 @@ _PICTURES = ".building.pictures"
 class Summary:
     """Collects the pictures in a file while they are written, since there may be millions."""
 
-    def __init__(self, plan: Plan, recipe: Recipe, row: Format, writer: Writer, sink: FolderSink) -> None:
+    def __init__(self, plan: Plan, recipe: Recipe, row: Format, sink: FolderSink) -> None:
         self._plan, self._recipe, self._sink, self._rounding = plan, recipe, sink, row.rounding
         self._has_levels = row.levels is not None
-        self._folders: Mapping[Path, Path] = getattr(writer, "folders", None) or row.folders(plan.balance)
+        self._folders = row.folders(plan.balance)
         self._temp = sink.path(_PICTURES)
         self._file = self._temp.open("w", encoding="utf-8", errors="replace")
         self._is_first = True

@@ -94,7 +94,7 @@ def build(
         writer = row.open(plan, recipe, sink)
         engine = _Engine(recipe, row, writer, store, sink, upscaler, masker)
         warnings = (*plan.warnings, *warnings_of(recipe, plan.balance))
-        summary = Summary(plan, recipe, row, writer, sink)
+        summary = Summary(plan, recipe, row, sink)
         built = Built(warnings=warnings)
         _write_all(plan, engine, journal, summary, built, on_progress)
         if built.failed:

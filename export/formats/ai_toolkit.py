@@ -16,6 +16,9 @@ from export.formats.masks import VISIBLE_FOLDER as MASKS
 from export.formats.side_files import (
     SideFiles,
     count_pictures,
+    leaves_below,
+    levels_below,
+    needs_txt,
     quoted,
     several_captions,
     without_onetrainer_masks,
@@ -31,10 +34,7 @@ def caption(item: Item) -> bytes:
 
 class _Writer(SideFiles):
     def __init__(self, plan: Plan, recipe: Recipe, sink: Sink) -> None:
-        super().__init__(plan, recipe, sink, AI_TOOLKIT, top=(IMAGES,), caption=caption)
-        # Pictures of a folder that has sub-folders lie in a sub-folder of their own, so that none is read twice.
-        inner = {path[:depth] for path in self.folders.values() for depth in range(len(path))}
-        self.folders = {planned: (*path, "_") if path in inner else path for planned, path in self.folders.items()}
+        super().__init__(plan, recipe, sink, AI_TOOLKIT, caption=caption)
 
     def mask(self, item: Item) -> str:
         """Return the path of a mask: a folder per folder of pictures."""
@@ -69,10 +69,7 @@ def _check(folder: DiskPath, recipe: Recipe) -> Contents:
 
 
 def _problems(recipe: Recipe) -> tuple[str, ...]:
-    problems = without_onetrainer_masks(recipe)
-    if recipe.output.caption_ending == ".caption":
-        problems = (*problems, "The entries for ai-toolkit say .txt files. Choose the ending .txt.")
-    return problems
+    return (*without_onetrainer_masks(recipe), *needs_txt("ai-toolkit")(recipe))
 
 
 AI_TOOLKIT = Format(
@@ -83,5 +80,6 @@ AI_TOOLKIT = Format(
     problems=_problems,
     warnings=several_captions("ai-toolkit reads one caption per picture; the first is written."),
     rounding="round",
-    levels=lambda folders: tuple(part for part in folders[1:] if part != "_"),
+    folders=leaves_below(IMAGES),
+    levels=levels_below,
 )

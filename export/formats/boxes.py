@@ -13,9 +13,8 @@ from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 from export.algorithms.rows import Face
 from export.formats.contract import Format, Sink, Written
-from export.formats.plain import one_folder
-from export.formats.records import characters_of, pixel_boxes, split_of
-from export.formats.side_files import SideFiles
+from export.formats.records import TRAIN, characters_of, pixel_boxes, split_of
+from export.formats.side_files import SideFiles, one_folder
 
 UNKNOWN = "unknown"
 LABEL = "face"  # of CVAT and Label Studio, where the character is an attribute
@@ -62,7 +61,7 @@ def box_format(name: str, label: str, open_: Any, check: Any, *, group: Any) -> 
         open=open_,
         check=check,
         rounding="none",
-        folders=one_folder,
+        folders=one_folder("images", TRAIN),
         levels=None,
         caption_ending=lambda recipe: "",
         empty_caption=None,

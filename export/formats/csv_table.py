@@ -14,9 +14,8 @@ from typing import IO, Any
 from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 from export.formats.contract import Contents, Format, Sink, Written
-from export.formats.plain import one_folder
 from export.formats.records import pixel_boxes, record
-from export.formats.side_files import SideFiles
+from export.formats.side_files import SideFiles, one_folder
 
 IMAGES, PICTURES, FACES = "images", "pictures.csv", "faces.csv"
 FACE_COLUMNS = ("file_name", "left", "top", "width", "height", "character", "score", "by_person")
@@ -35,7 +34,7 @@ def cell(value: Any) -> str:
 
 class _Writer(SideFiles):
     def __init__(self, plan: Plan, recipe: Recipe, sink: Sink) -> None:
-        super().__init__(plan, recipe, sink, CSV, top=(IMAGES,))
+        super().__init__(plan, recipe, sink, CSV)
         self._files: list[IO[str]] = []
         self._columns: Sequence[str] = ()
         self._pictures, self._faces = self._table(PICTURES), self._table(FACES)
@@ -97,7 +96,7 @@ CSV = Format(
     open=_open,
     check=_check,
     rounding="none",
-    folders=one_folder,
+    folders=one_folder(IMAGES),
     levels=None,
     caption_ending=lambda recipe: "",
     empty_caption=None,

@@ -15,7 +15,10 @@ from export.formats.contract import Contents, Format, Sink
 from export.formats.masks import VISIBLE_FOLDER as MASKS
 from export.formats.side_files import (
     SideFiles,
+    below,
     count_pictures,
+    levels_below,
+    needs_txt,
     quoted,
     several_captions,
     without_onetrainer_masks,
@@ -69,7 +72,7 @@ class _Writer(SideFiles):
 
 
 def _open(plan: Plan, recipe: Recipe, sink: Sink) -> _Writer:
-    return _Writer(plan, recipe, sink, HCP, top=("images",), with_json=False)
+    return _Writer(plan, recipe, sink, HCP, with_json=False)
 
 
 def _check(folder: DiskPath, recipe: Recipe) -> Contents:
@@ -77,10 +80,7 @@ def _check(folder: DiskPath, recipe: Recipe) -> Contents:
 
 
 def _problems(recipe: Recipe) -> tuple[str, ...]:
-    problems = without_onetrainer_masks(recipe)
-    if recipe.output.caption_ending == ".caption":
-        problems = (*problems, "HCP-Diffusion's loader of text files reads .txt only. Choose the ending .txt.")
-    return problems
+    return (*without_onetrainer_masks(recipe), *needs_txt("HCP-Diffusion")(recipe))
 
 
 HCP = Format(
@@ -91,5 +91,6 @@ HCP = Format(
     problems=_problems,
     warnings=several_captions("HCP-Diffusion reads a caption file as one caption, line breaks included."),
     rounding="round",
-    levels=lambda folders: folders[1:],
+    folders=below("images"),
+    levels=levels_below,
 )

@@ -16,9 +16,8 @@ import pyarrow.parquet as pq
 from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 from export.formats.contract import Contents, Format, Sink, Written
-from export.formats.plain import one_folder
-from export.formats.records import Lines, record, split_of
-from export.formats.side_files import SideFiles
+from export.formats.records import TRAIN, Lines, record, split_of
+from export.formats.side_files import SideFiles, one_folder
 from ingest import outside_json
 
 JSONL, PARQUET = "metadata.jsonl", "metadata.parquet"
@@ -145,7 +144,7 @@ IMAGEFOLDER = Format(
     open=_open,
     check=_check,
     rounding="none",
-    folders=one_folder,
+    folders=one_folder(TRAIN),
     levels=None,
     caption_ending=lambda recipe: "",
     empty_caption=None,
@@ -157,7 +156,7 @@ IMAGEFOLDER_PARQUET = Format(
     open=_open_parquet,
     check=_check_parquet,
     rounding="none",
-    folders=one_folder,
+    folders=one_folder(TRAIN),
     levels=None,
     caption_ending=lambda recipe: "",
     empty_caption=None,

@@ -20,7 +20,7 @@ from export.algorithms.recipe import Recipe
 from export.algorithms.spelling import LEVEL_JOINER, LEVEL_JOINER_IN_NAME
 from export.formats.contract import Contents, Format, Path, Sink, Written
 from export.formats.masks import VISIBLE_FOLDER as MASKS
-from export.formats.side_files import SideFiles, count_pictures, quoted, without_onetrainer_masks
+from export.formats.side_files import SideFiles, below, count_pictures, quoted, without_onetrainer_masks
 from ingest import outside_json
 
 DATASET = "dataset.toml"
@@ -120,7 +120,7 @@ class _MetadataWriter(SideFiles):
     """Pictures in the planned tree and one metadata JSON per number of repeats; captions only stand there."""
 
     def __init__(self, plan: Plan, recipe: Recipe, sink: Sink, row: Format) -> None:
-        super().__init__(plan, recipe, sink, row, top=("images",))
+        super().__init__(plan, recipe, sink, row)
         self._files: dict[int, IO[str]] = {}
         self._repeats = {share.path: share.repeats for share in plan.balance.folders}
 
@@ -239,6 +239,7 @@ KOHYA_METADATA = Format(
     check=_check_metadata,
     problems=_metadata_problems,
     rounding="round",
+    folders=below("images"),
     levels=None,
     caption_ending=lambda recipe: "",
     empty_caption=None,

@@ -11,7 +11,7 @@ from pathlib import Path as DiskPath
 from export.algorithms.plan import Plan
 from export.algorithms.recipe import Recipe
 from export.formats.contract import Contents, Format, Sink
-from export.formats.side_files import SideFiles, count_pictures, json_text
+from export.formats.side_files import SideFiles, count_pictures, json_text, needs_txt
 
 
 class _Writer(SideFiles):
@@ -48,18 +48,12 @@ def _check(folder: DiskPath, recipe: Recipe) -> Contents:
     return count_pictures(folder, recipe, ONETRAINER)
 
 
-def _problems(recipe: Recipe) -> tuple[str, ...]:
-    if recipe.output.caption_ending == ".caption":
-        return ("OneTrainer reads captions from .txt files only. Choose the ending .txt.",)
-    return ()
-
-
 ONETRAINER = Format(
     name="onetrainer",
     label="OneTrainer: folders + concepts.json",
     open=_open,
     check=_check,
-    problems=_problems,
+    problems=needs_txt("OneTrainer"),
     rounding="floor",
     masks=frozenset({"none", "folder", "onetrainer"}),
 )

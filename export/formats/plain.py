@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path as DiskPath
 
-from export.algorithms.balance import Balance
 from export.algorithms.plan import Plan
 from export.algorithms.recipe import Recipe
-from export.formats.contract import Contents, Format, Path, Sink
-from export.formats.side_files import SideFiles, count_pictures
-
-
-def one_folder(balance: Balance) -> dict[Path, Path]:
-    """Every planned folder is the dataset's own."""
-    return {share.path: () for share in balance.folders}
+from export.formats.contract import Contents, Format, Sink
+from export.formats.side_files import SideFiles, count_pictures, one_folder
 
 
 class _Writer(SideFiles):
@@ -40,6 +34,6 @@ PLAIN = Format(
     open=_open,
     check=_check,
     rounding="none",
-    folders=one_folder,
+    folders=one_folder(),
     levels=None,
 )

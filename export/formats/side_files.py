@@ -10,7 +10,7 @@ from pathlib import Path as DiskPath
 from typing import Any
 
 from export.algorithms import metadata
-from export.algorithms.balance import FolderShare
+from export.algorithms.balance import Balance, FolderShare
 from export.algorithms.plan import Item, Plan, facts
 from export.algorithms.recipe import Recipe
 from export.formats import masks
@@ -32,17 +32,15 @@ def caption_lines(item: Item) -> bytes:
 class SideFiles:
     """A writer of pictures in folders, each with a caption and a JSON file; formats add files for all of them.
 
-    `top`: a folder above the planned ones. `with_json`: some trainers read any JSON beside pictures as captions.
-    `caption`: the content of a caption file.
+    `with_json`: some trainers read any JSON beside pictures as captions. `caption`: the content of a caption file.
     """
 
     def __init__(
-        self, plan: Plan, recipe: Recipe, sink: Sink, row: Format, *, top: Path = (), with_json: bool = True,
+        self, plan: Plan, recipe: Recipe, sink: Sink, row: Format, *, with_json: bool = True,
         caption: Caption = caption_lines,
     ) -> None:  # fmt: skip
         self.plan, self.recipe, self.sink, self.row = plan, recipe, sink, row
-        written = row.folders(plan.balance)
-        self.folders: Mapping[Path, Path] = {planned: (*top, *folder) for planned, folder in written.items()}
+        self.folders: Mapping[Path, Path] = row.folders(plan.balance)
         self._ending = row.caption_ending(recipe)
         self._with_json, self._caption = with_json, caption
         self.without_caption = 0
@@ -169,6 +167,42 @@ def count_pictures(folder: DiskPath, recipe: Recipe, row: Format) -> Contents:
         pictures += 1
         captions += f"{path.rpartition('/')[2].rpartition('.')[0]}{ending}" in present
     return Contents(pictures=pictures, captions=captions)
+
+
+def below(top: str) -> Callable[[Balance], Mapping[Path, Path]]:
+    """Return the folders of a format that has the planned ones below the folder `top`."""
+    return lambda balance: {share.path: (top, *share.path) for share in balance.folders}
+
+
+def leaves_below(top: str) -> Callable[[Balance], Mapping[Path, Path]]:
+    """Return the folders, below `top`, of a format whose program reads each folder with its sub-folders.
+
+    Pictures beside sub-folders lie in a sub-folder `_` of their own, so that none is read twice.
+    """
+
+    def folders(balance: Balance) -> Mapping[Path, Path]:
+        paths = [share.path for share in balance.folders]
+        inner = {path[:depth] for path in paths for depth in range(len(path))}
+        return {path: (top, *path, "_") if path in inner else (top, *path) for path in paths}
+
+    return folders
+
+
+def levels_below(folders: Path) -> Path:
+    """Return the planned levels of a folder of `below` or `leaves_below`."""
+    levels = folders[1:]
+    return levels[:-1] if levels[-1:] == ("_",) else levels
+
+
+def one_folder(*folder: str) -> Callable[[Balance], Mapping[Path, Path]]:
+    """Return the folders of a format that has all pictures in one."""
+    return lambda balance: dict.fromkeys((share.path for share in balance.folders), folder)
+
+
+def needs_txt(program: str) -> Callable[[Recipe], tuple[str, ...]]:
+    """Return why a recipe with another ending of captions cannot be written for a program that reads .txt only."""
+    text = f"{program} reads captions from .txt files only. Choose the ending .txt."
+    return lambda recipe: (text,) if recipe.output.caption_ending == ".caption" else ()
 
 
 def several_captions(text: str) -> Callable[[Recipe], tuple[str, ...]]:

@@ -13,17 +13,22 @@ from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 from export.formats.contract import Contents, Format, Sink
 from export.formats.masks import VISIBLE_FOLDER as MASKS
-from export.formats.side_files import SideFiles, count_pictures, json_text, without_onetrainer_masks
+from export.formats.side_files import (
+    SideFiles,
+    count_pictures,
+    json_text,
+    leaves_below,
+    levels_below,
+    needs_txt,
+    without_onetrainer_masks,
+)
 
 IMAGES, CACHE = "images", "../cache"
 
 
 class _Writer(SideFiles):
     def __init__(self, plan: Plan, recipe: Recipe, sink: Sink) -> None:
-        super().__init__(plan, recipe, sink, SIMPLETUNER, top=(IMAGES,), with_json=False)
-        # A folder is read with its sub-folders: pictures beside sub-folders lie in a sub-folder of their own.
-        inner = {path[:depth] for path in self.folders.values() for depth in range(len(path))}
-        self.folders = {planned: (*path, "_") if path in inner else path for planned, path in self.folders.items()}
+        super().__init__(plan, recipe, sink, SIMPLETUNER, with_json=False)
 
     def mask(self, item: Item) -> str:
         """Return the path of a mask."""
@@ -88,10 +93,7 @@ def _check(folder: DiskPath, recipe: Recipe) -> Contents:
 
 
 def _problems(recipe: Recipe) -> tuple[str, ...]:
-    problems = without_onetrainer_masks(recipe)
-    if recipe.output.caption_ending == ".caption":
-        problems = (*problems, "SimpleTuner reads captions from .txt files only. Choose the ending .txt.")
-    return problems
+    return (*without_onetrainer_masks(recipe), *needs_txt("SimpleTuner")(recipe))
 
 
 SIMPLETUNER = Format(
@@ -101,5 +103,6 @@ SIMPLETUNER = Format(
     check=_check,
     problems=_problems,
     rounding="round",
-    levels=lambda folders: tuple(part for part in folders[1:] if part != "_"),
+    folders=leaves_below(IMAGES),
+    levels=levels_below,
 )

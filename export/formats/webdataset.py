@@ -17,9 +17,8 @@ from typing import IO
 from export.algorithms.plan import Item, Plan
 from export.algorithms.recipe import Recipe
 from export.formats.contract import Contents, Format, Sink, Written
-from export.formats.plain import one_folder
 from export.formats.records import record, split_of
-from export.formats.side_files import SideFiles, json_line, json_text
+from export.formats.side_files import SideFiles, json_line, json_text, one_folder
 
 SHARD_BYTES = 256 << 20
 SHARD_PICTURES = 10_000
@@ -187,7 +186,7 @@ WEBDATASET = Format(
     problems=_problems,
     rounding="none",
     packs=True,
-    folders=one_folder,
+    folders=one_folder(),
     levels=None,
     caption_ending=lambda recipe: "",
     empty_caption=None,

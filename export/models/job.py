@@ -16,7 +16,7 @@ class ExportJob(Job):
     """
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="export_jobs")
-    release = models.ForeignKey(Release, models.PROTECT, null=True, blank=True, related_name="export_jobs")
+    release = models.ForeignKey(Release, models.RESTRICT, null=True, blank=True, related_name="export_jobs")
     name = models.CharField(max_length=200)
     params = models.JSONField(default=dict)  # the recipe as it was
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")

@@ -11,8 +11,7 @@ from ingest.models import Collection, Frame, Job
 class Release(Job):
     """A dataset as it was when somebody froze it: its manifest does not change when labels do.
 
-    `number` counts the versions of a name. The row is work until its manifest is written (`file`, in the store); then
-    only `notes` change.
+    `number` counts the versions of a name. The row is work until its manifest is written (`file`, in the store).
     """
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="releases")

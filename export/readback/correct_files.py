@@ -82,7 +82,7 @@ def _correct(moved: Moved, recipe: Recipe, sink: FolderSink) -> str:
             written["caption"] = now
         if "group_id" in written:
             written["group_id"] = metadata.group_id(place)
-        sink.write(name, json.dumps(written, ensure_ascii=False).encode() + b"\n")
+        sink.replace(name, json.dumps(written, ensure_ascii=False).encode() + b"\n")
     return stays
 
 
@@ -93,7 +93,7 @@ def _caption(sink: FolderSink, name: str, was: str, now: str, gone: tuple[str, .
         return ""
     first, _, others = path.read_text("utf-8", "replace").partition("\n")
     if first.strip() in (was, now):
-        sink.write(name, f"{now}\n{others}".strip("\n").encode())
+        sink.replace(name, f"{now}\n{others}".strip("\n").encode())
         first = ""
     still = [who for who in gone if display_name(who, spaces=recipe.caption.spaces) in f"{first}\n{others}"]
     return f"its caption was changed and still names {' and '.join(still)}; it stays as it is" if still else ""

@@ -116,7 +116,7 @@ def test_any_characters_go_into_folders_and_come_back_exactly(
         sink = FolderSink(Path(place))
         row = format_of(recipe)
         writer = row.open(plan, recipe, sink)
-        summary = Summary(plan, recipe, row, writer, sink)
+        summary = Summary(plan, recipe, row, sink)
         for item in plan.items:
             path = f"{writer.base(item)}.png"
             summary.add(item, Written(path=path, size=(1, 1), bytes=1, sha256=""))

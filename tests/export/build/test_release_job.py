@@ -14,6 +14,7 @@ from export.actions import jobs, releases
 from export.algorithms.recipe import Recipe, parse
 from export.build import export_job, release_job
 from export.models import ExportJob, Release
+from ingest.actions import collections
 from ingest.errors import BadInput, Conflict
 from ingest.models import DropReason, Frame, FrameState, Operation, RunState
 from ingest.storage import forgotten_files, stored_files
@@ -123,3 +124,12 @@ def test_a_release_is_built_in_another_format_than_it_was_frozen_for(show: Show,
     release = frozen(show, alice)
     _, files = built(release, alice, layout="kohya")
     assert any(path.startswith("1_1_character~Hinata") for path in files)
+
+
+def test_a_collection_is_deleted_with_its_releases_and_their_datasets_rows(show: Show, alice: User) -> None:
+    release = frozen(show, alice)
+    job, files = built(release, alice)
+    collections.delete(collection=show.collection, typed_name=show.collection.name, by=alice)
+    assert not Release.objects.exists()
+    assert not ExportJob.objects.exists()
+    assert hashes(jobs.inside_exports(job.folder)) == files

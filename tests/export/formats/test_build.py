@@ -22,7 +22,7 @@ from export.build.sinks import FolderSink, move_whole, zip_folder
 from export.build.summary import MANIFEST
 from export.build.write import build
 from ingest.errors import BadInput, KomaError
-from ingest.imaging.store import Store
+from ingest.imaging.store import Store, StoreFull
 
 NAMES = ["Mai", "MAI", "../../etc", "con", "A+B", "花子" * 30, "Ena."]
 
@@ -116,6 +116,22 @@ def test_files_with_long_names_that_begin_alike_are_written_at_once(tmp_path: Pa
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: sink.write(name, name.encode()), names))
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: name for name in names}
+
+
+def test_a_file_that_is_in_place_keeps_its_bytes_when_the_disk_is_full(tmp_path: Path) -> None:
+    import resource
+
+    (tmp_path / "a.txt").write_text("as it was")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (900, hard))  # the kernel refuses larger files, as a full disk would
+    try:
+        with pytest.raises(StoreFull):
+            FolderSink(tmp_path).replace("a.txt", b"x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "as it was"}
+    FolderSink(tmp_path).replace("a.txt", b"new")
+    assert (tmp_path / "a.txt").read_text() == "new"
 
 
 class Stop(Exception):
